@@ -1,0 +1,117 @@
+# Builds the pasta tools. `make help` lists the targets.
+#
+#   CONFIG=release|debug   optimisation           BUILD=DIR          where objects go (build/CONFIG)
+#   SANITIZE=address,undefined                    TORCH_DIR=DIR      a newer libtorch (a PyTorch wheel's folder) than the system's
+
+CONFIG   ?= release
+SANITIZE ?=
+BUILD    ?= build/$(if $(SANITIZE),sanitize,$(CONFIG))
+PREFIX   ?= /usr/local
+CC       ?= cc
+CXX      ?= c++
+
+# --- flags -------------------------------------------------------------------------------------
+OPT_release = -O3
+OPT_debug   = -O0
+WARN     = -Wall -Wextra -Wshadow -Wvla -Wpointer-arith
+CFLAGS   ?= $(OPT_$(CONFIG)) -g
+CXXFLAGS ?= $(OPT_$(CONFIG)) -g
+SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+PACKAGES = libcjson zlib libpng cairo sentencepiece libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+VERSION  := $(shell cat VERSION 2>/dev/null)
+COMMIT   := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || echo +changes)
+
+ifdef TORCH_DIR
+TORCH_CFLAGS = -isystem $(TORCH_DIR)/include -isystem $(TORCH_DIR)/include/torch/csrc/api/include
+TORCH_LIBS   = -L$(TORCH_DIR)/lib -Wl,-rpath,$(TORCH_DIR)/lib -ltorch -ltorch_cpu -lc10 \
+               $(if $(wildcard $(TORCH_DIR)/lib/libtorch_cuda.so),-Wl,--no-as-needed -ltorch_cuda -Wl,--as-needed)
+else
+TORCH_CFLAGS = -isystem /usr/include/torch/csrc/api/include
+TORCH_LIBS   = -ltorch -ltorch_cpu -lc10
+endif
+
+ALL_CFLAGS   = -std=c11 -D_GNU_SOURCE -Iinclude -MMD -MP -fPIC -pthread $(WARN) -Wmissing-prototypes $(SAN) $(PKG_CFLAGS) $(CFLAGS)
+ALL_CXXFLAGS = -std=c++17 -Iinclude -MMD -MP -fPIC -pthread -Wall $(SAN) $(TORCH_CFLAGS) $(PKG_CFLAGS) $(CXXFLAGS)
+ALL_LDFLAGS  = -pthread $(SAN) -Wl,--as-needed $(LDFLAGS)
+LIBS         = $(TORCH_LIBS) $(PKG_LIBS) -lopenblas -lm
+
+# --- files -------------------------------------------------------------------------------------
+LAYERS   = base io tensor model world agent user value eval
+LIB_C    = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c)))
+LIB_CXX  = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.cpp)))
+LIB_OBJ  = $(LIB_C:src/%.c=$(BUILD)/%.o) $(LIB_CXX:src/%.cpp=$(BUILD)/%.o)
+LIB      = $(BUILD)/libpasta.a
+CMD_MAIN = $(sort $(wildcard src/cmd/pasta_*.c))
+CMD_OBJ  = $(patsubst src/%.c,$(BUILD)/%.o,$(filter-out $(CMD_MAIN),$(wildcard src/cmd/*.c)))
+BINS     = $(foreach f,$(CMD_MAIN),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
+TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c tests/fault/test_*.c))
+TESTS    = $(TEST_C:%.c=$(BUILD)/%)
+
+.PHONY: all test check check-headers check-deps bench clean install help compile_commands.json
+.DELETE_ON_ERROR:
+
+all: $(BINS) ## build every binary (the default)
+
+tests: $(TESTS) ## build the C tests
+
+# Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
+STAMP := $(BUILD)/flags
+$(shell mkdir -p $(BUILD); echo '$(CC) $(CXX) $(ALL_CFLAGS) $(ALL_CXXFLAGS) $(LIBS)' > $(STAMP).new; \
+        cmp -s $(STAMP).new $(STAMP) && rm $(STAMP).new || mv $(STAMP).new $(STAMP))
+
+$(BUILD)/%.o: src/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+$(BUILD)/%.o: src/%.cpp $(STAMP)
+	@mkdir -p $(@D)
+	$(CXX) $(ALL_CXXFLAGS) -c $< -o $@
+$(BUILD)/tests/%.o: tests/%.c $(STAMP)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests -c $< -o $@
+
+# The version is a file of its own, so that a new commit recompiles one small object.
+$(BUILD)/base/version.o: ALL_CFLAGS += -DPASTA_VERSION='"$(VERSION)"' -DPASTA_COMMIT='"$(COMMIT)"'
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D); echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
+$(BUILD)/base/version.o: $(BUILD)/commit
+FORCE:
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+.SECONDEXPANSION:
+$(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_OBJ) $(LIB)
+	$(CXX) $(ALL_LDFLAGS) -Wl,-Map=$@.map $^ $(LIBS) -o $@
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(CXX) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
+
+check-headers: ## every header compiles alone, as C11 and as C++17
+	@scripts/check-headers $(CC) $(CXX)
+
+check-deps: all ## includes point down, binaries hold no other stage's code
+	@scripts/check-deps $(BUILD)
+
+test: all tests check-headers check-deps ## run every test
+	@scripts/run-tests $(BUILD)
+
+bench: all ## ratios against twins, in one run
+	@scripts/bench $(BUILD)
+
+install: all ## install binaries and data below PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pasta
+	install $(BINS) $(DESTDIR)$(PREFIX)/bin
+	cp -R data/. $(DESTDIR)$(PREFIX)/share/pasta
+
+compile_commands.json: ## for editors and clang-tidy (needs bear)
+	bear -- $(MAKE) -B all tests
+
+clean: ## remove the objects of this configuration
+	rm -rf $(BUILD)
+
+help: ## this list
+	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d)

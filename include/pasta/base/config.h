@@ -1,0 +1,143 @@
+/* config.h: every hyper-parameter of the project, in one struct and one table.
+ *
+ * A run's configuration is this struct filled from, in rising precedence: the defaults in config.c,
+ * the file given with --config, the environment (PASTA_SEED, PASTA_THREADS, PASTA_DEVICE), --set
+ * KEY=VALUE, and flags. The table in config.c gives every key's dotted name, type, range, default
+ * and source: [P] the paper, [S] second-hand, [O] our decision. Unknown keys are errors.
+ *
+ * Strings are owned by the config's arena. Legend of dimension letters: dims.h.
+ */
+#ifndef PASTA_BASE_CONFIG_H
+#define PASTA_BASE_CONFIG_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "pasta/base/err.h"
+#include "pasta/base/mem.h"
+#include "pasta/base/str.h"
+
+/* One training phase's optimiser settings; used by every training stage. */
+struct pasta_train_settings {
+    int64_t steps;
+    int64_t batch;             /* examples a step */
+    double learning_rate;
+    int64_t cosine_period;     /* steps of one cosine half-wave, then held at 0; 0: constant rate */
+    int64_t warmup;            /* steps of linear warm-up; 0: none */
+    double weight_decay;
+    double clip_norm;          /* global gradient norm; 0: no clipping */
+    int64_t checkpoint_every;  /* steps */
+};
+
+struct pasta_world_settings {      /* the sketch world */
+    const char *lexicon;           /* path; "" = the embedded data/sketch/lexicon.json */
+    int64_t image_size;            /* pixels, 64..256 */
+    double miss_rate;              /* probability that a stated attribute is drawn otherwise */
+    int64_t rater_types;           /* number of hidden types in the population */
+    double personal_deviation;     /* s.d. of a rater's own taste around the type's */
+    double choice_noise;           /* scale of the Gumbel noise on column utilities */
+    double lapse_rate;             /* probability of a choice at random */
+    double position_bias;          /* utility bonus of the leftmost column, falling linearly to 0 */
+    double rating_noise;           /* s.d. on the 1..10 scale */
+};
+
+struct pasta_agent_settings {
+    int64_t horizon;               /* H turns */
+    int64_t slate;                 /* L columns */
+    int64_t images;                /* M images a column */
+    int64_t candidates;            /* L_C prompts a turn, a multiple of the number of categories (5) */
+    int64_t max_words;             /* longest prompt */
+    double epsilon;                /* probability of a uniformly random slate */
+};
+
+struct pasta_collect_settings {
+    int64_t raters;                /* raters who answer */
+    int64_t first_rater;           /* index of the first one: disjoint ranges are disjoint people */
+    int64_t sessions;              /* multi-turn sessions */
+    int64_t pairs;                 /* single-turn preferences */
+    int64_t ratings;               /* single-turn ratings */
+    const char *agent;             /* baseline | random */
+    bool save_images;
+};
+
+struct pasta_embed_settings {
+    const char *model;             /* path; "" = the embedded data/models/clip-sketch */
+    int64_t batch;
+};
+
+struct pasta_user_model_settings {
+    int64_t types;                 /* K */
+    const char *aggregate;         /* mean | max | logsumexp over a column's images */
+    int64_t adapter_width;         /* hidden width of the residual adapters a_k, b_k */
+    double temperature_max;        /* tau_max */
+    int64_t target_every;          /* steps between copies of the online into the target parameters */
+    double prior_momentum;         /* alpha_prior */
+    const char *responsibilities;  /* user | sample */
+    double kappa_rating;           /* k1 */
+    double kappa_rehearsal;        /* k2 */
+    double kappa_choice;           /* k3 */
+    double kappa_cross_turn;       /* k4 */
+    double held_out;               /* share of users held out for the reported likelihood */
+    struct pasta_train_settings main, fine;
+};
+
+struct pasta_simulate_settings {
+    int64_t sessions;
+    const char *agent;             /* baseline | random */
+    bool save_images;
+};
+
+struct pasta_value_settings {
+    const char *model;             /* Gemma folder to start from; without weights: initialised at
+                                      random from config.json; "" = data/models/gemma-sketch */
+    double expectile;              /* alpha of the V loss */
+    double discount;               /* gamma */
+    double polyak;                 /* target Q update rate */
+    int64_t max_tokens_q;          /* l_q */
+    int64_t max_tokens_v;          /* l_v */
+    bool shared_trunk;             /* one trunk with two heads instead of two trunks */
+    struct pasta_train_settings train;
+};
+
+struct pasta_evaluate_settings {
+    int64_t raters;                /* fresh sketch raters, the same for every agent */
+    int64_t first_rater;
+    int64_t bootstrap;             /* resamples */
+    int64_t strips;                /* sessions shown as image strips for each agent */
+};
+
+struct pasta_clip_settings {       /* pasta-train-clip */
+    int64_t vocab;                 /* byte-pair vocabulary size */
+    int64_t context;               /* text positions */
+    int64_t patch;                 /* pixels */
+    int64_t text_width, text_layers, text_heads;
+    int64_t vision_width, vision_layers, vision_heads;
+    int64_t projection;            /* D */
+    struct pasta_train_settings train;
+};
+
+struct pasta_config {
+    uint64_t seed;
+    int64_t threads;               /* 0 = one for each processor */
+    const char *device;            /* cpu | cuda:N */
+    struct pasta_world_settings world;
+    struct pasta_agent_settings agent;
+    struct pasta_collect_settings collect;
+    struct pasta_embed_settings embed;
+    struct pasta_user_model_settings user_model;
+    struct pasta_simulate_settings simulate;
+    struct pasta_value_settings value;
+    struct pasta_evaluate_settings evaluate;
+    struct pasta_clip_settings clip;
+    struct pasta_arena arena;      /* owns the strings */
+};
+
+void pasta_config_init(struct pasta_config *config); /* the defaults */
+void pasta_config_release(struct pasta_config *config);
+/* Reads a JSON file of nested keys. "//" keys are comments. On error `config` may be partly set. */
+pasta_status pasta_config_read(struct pasta_config *config, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Sets one dotted key from text, as --set does. */
+pasta_status pasta_config_set(struct pasta_config *config, const char *key, const char *value, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Appends the whole configuration as indented JSON that pasta_config_read reads back. */
+void pasta_config_print(const struct pasta_config *config, struct pasta_str *out);
+/* Appends the table of keys (name, type, range, default, source, meaning) for --help-config. */
+void pasta_config_help(struct pasta_str *out);
+#endif

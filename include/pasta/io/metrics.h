@@ -1,0 +1,18 @@
+/* metrics.h: training curves, as metrics.jsonl and TensorBoard event files side by side.
+ *
+ *     pasta_metrics_open(&m, "runs/x", resume_step, &err);   // drops rows beyond resume_step
+ *     pasta_metrics_put(&m, step, "loss/v", loss);
+ *     pasta_metrics_flush(&m, &err);
+ */
+#ifndef PASTA_IO_METRICS_H
+#define PASTA_IO_METRICS_H
+#include <stdint.h>
+#include "pasta/base/err.h"
+struct pasta_metrics;
+/* resume_step < 0: a fresh run, existing curves are replaced; otherwise rows with step > resume_step are removed. */
+pasta_status pasta_metrics_open(struct pasta_metrics **out, const char *dir, int64_t resume_step, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Values of one step are gathered into one row; a new step ends the row before. */
+void pasta_metrics_put(struct pasta_metrics *m, int64_t step, const char *name, double value);
+pasta_status pasta_metrics_flush(struct pasta_metrics *m, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_metrics_close(struct pasta_metrics *m, struct pasta_err *err) PASTA_MUST_CHECK; /* flushes; NULL is legal */
+#endif

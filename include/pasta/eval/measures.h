@@ -1,0 +1,56 @@
+/* measures.h: the metrics of the field, each by its exact rule.
+ *
+ *   Spearman's rho          average ranks for ties, then Pearson's correlation of the ranks
+ *   pair accuracy           Pick-a-Pic's rule with a tie class and half credit
+ *   adjusted Rand index     agreement of two partitions, 0 for chance, 1 for equal
+ *   calibration error       expected |accuracy - confidence| over equal-width bins
+ *   effective number        exp(entropy) of a distribution over types
+ *
+ * Intervals resample people (stats.h). Undefined values are NAN (rho of a constant, anything of nothing).
+ */
+#ifndef PASTA_EVAL_MEASURES_H
+#define PASTA_EVAL_MEASURES_H
+#include <stdint.h>
+#include "pasta/eval/stats.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 1-based ranks of values[n] into ranks[n]; equal values share the average of their ranks. */
+void pasta_average_ranks(const double *values, int64_t n, double *ranks);
+double pasta_spearman(const double *x, const double *y, int64_t n);
+/* Over all items at once; cluster[i] is the person of item i. */
+struct pasta_estimate pasta_spearman_pooled(const struct pasta_bootstrap *boot, const double *x, const double *y,
+                                            const int32_t *cluster, int64_t n);
+/* Mean over people of each one's own rho; people with fewer than `least` items, or with a constant side, are left out. The
+ * estimate's n is the number of items of the people who are in. */
+struct pasta_estimate pasta_spearman_within(const struct pasta_bootstrap *boot, const double *x, const double *y,
+                                            const int32_t *cluster, int64_t n, int64_t least);
+
+/* One pair: `first` is the predicted probability that the first image is preferred, label 1, 0 or 0.5 (tie). The prediction is a tie when
+ * |first - (1 - first)| <= threshold. Score 1 when equal to the label, 0.5 when exactly one of the two is a tie, else 0.
+ * Source: yuvalkirstain/PickScore, trainer/scripts/eval_preference_predictor.py. */
+double pasta_pair_score(double first, double label, double threshold);
+/* The first of {0, 0.1 .. 1} with the highest mean score on items with use[i] != 0 (all when use is NULL). */
+double pasta_pair_threshold(const double *first, const double *label, const uint8_t *use, int64_t n);
+/* Scores of n pairs into score[n]: the people are halved by the parity of cluster[i], and each half is scored with the threshold that is
+ * best on the other one, so that no pair helps to choose its own. */
+void pasta_pair_scores(const double *first, const double *label, const int32_t *cluster, int64_t n, double *score);
+
+/* Agreement of partitions a and b (labels >= 0) of n items, item i being person i of `boot`, or boot NULL: no interval. Draws of the
+ * same person twice are not counted as a pair that agrees. Source: Hubert & Arabie, "Comparing partitions", 1985. */
+struct pasta_estimate pasta_adjusted_rand(const struct pasta_bootstrap *boot, const int32_t *a, const int32_t *b, int64_t n);
+
+/* Expected calibration error over `bins` equal-width bins of confidence in [0,1]; correct[i] in {0,1}.
+ * Source: Guo et al., "On calibration of modern neural networks", ICML 2017. */
+struct pasta_estimate pasta_calibration_error(const struct pasta_bootstrap *boot, const double *confidence, const double *correct,
+                                              const int32_t *cluster, int64_t n, int bins);
+
+/* exp of the entropy of weights[n] (>= 0, any sum): n when they are equal, 1 when one has it all. */
+double pasta_effective_number(const double *weights, int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -5,6 +5,7 @@
  */
 #ifndef PASTA_TENSOR_PARAMS_H
 #define PASTA_TENSOR_PARAMS_H
+#include <stddef.h>
 #include "pasta/tensor/pt.h"
 struct pasta_param { char *name; pt tensor; };
 struct pasta_params { struct pasta_param *items; int n; size_t capacity; };

@@ -37,6 +37,7 @@ pt pt_keep(pt t);   /* out of its scope: the caller owns it */
 pt pt_yield(pt t);  /* to the enclosing scope */
 void pt_free(pt t); /* a kept tensor; NULL is legal */
 bool pt_failed(void);
+int pt_scope_depth(void); /* number of open scopes of this thread */
 /* Makes the current scope fail with the caller's own message. */
 void pt_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -46,6 +47,7 @@ void pt_requires_grad(pt t, bool on);
 void pt_backward(pt loss);               /* scalar; accumulates into leaves */
 pt pt_grad(pt t);                        /* the accumulated gradient, or NULL without being an error if there is none */
 void pt_zero_grad(pt t);
+void pt_grad_set(pt t, pt grad);         /* replaces the accumulated gradient; NULL removes it */
 pt pt_detach(pt t);
 
 /* --- creation; every one copies from C memory --- */
@@ -56,6 +58,7 @@ pt pt_from_bytes(const void *data, pt_dtype dtype, int rank, const int64_t *shap
 pt pt_borrow(const void *data, pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_zeros(pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_full(double value, pt_dtype dtype, int rank, const int64_t *shape);
+pt pt_zeros_like(pt t);                  /* of t's dtype, shape and device */
 pt pt_scalar(double value);              /* f32, rank 0 */
 pt pt_arange(int64_t end);               /* i64 0..end-1 */
 pt pt_clone(pt t);
@@ -66,6 +69,8 @@ int pt_rank(pt t);
 int64_t pt_size(pt t, int dim);
 int64_t pt_numel(pt t);
 pt_dtype pt_dtype_of(pt t);
+int64_t pt_dtype_size(pt_dtype dtype);   /* bytes of an element */
+const char *pt_dtype_name(pt_dtype dtype); /* "f32" */
 double pt_item(pt t);                    /* the value of a one-element tensor; NAN after a failure */
 void pt_copy_f32(pt t, float *out);      /* numel values, row-major; converts */
 void pt_copy_i64(pt t, int64_t *out);
@@ -90,8 +95,9 @@ pt pt_cat(const pt *parts, int n, int dim);
 pt pt_stack(const pt *parts, int n, int dim);
 pt pt_index_select(pt t, int dim, pt index /* i64 [n] */);
 pt pt_gather(pt t, int dim, pt index /* i64 */);
+pt pt_index_add(pt t, int dim, pt index /* i64 [n] */, pt source); /* a copy of t with source's slices added at index */
 
-/* --- arithmetic, broadcasting --- */
+/* --- arithmetic, broadcasting; an integer tensor and a whole-numbered scalar stay integer --- */
 pt pt_add(pt a, pt b);
 pt pt_sub(pt a, pt b);
 pt pt_mul(pt a, pt b);
@@ -126,6 +132,9 @@ pt pt_gt_scalar(pt a, double b);
 pt pt_eq_scalar(pt a, double b);
 pt pt_eq(pt a, pt b);
 pt pt_lt(pt a, pt b);
+pt pt_gt(pt a, pt b);
+pt pt_and(pt a /* bool */, pt b);
+pt pt_not(pt a /* bool */);
 pt pt_masked_fill(pt a, pt mask /* bool */, double value);
 
 /* --- reductions --- */
@@ -134,7 +143,9 @@ pt pt_mean(pt a);
 pt pt_sum_dim(pt a, int dim, bool keep);
 pt pt_mean_dim(pt a, int dim, bool keep);
 pt pt_max_dim(pt a, int dim, bool keep);   /* values */
+pt pt_min_dim(pt a, int dim, bool keep);
 pt pt_argmax(pt a, int dim);               /* i64 */
+pt pt_cumsum(pt a, int dim);
 pt pt_norm(pt a);                          /* L2 of all elements */
 pt pt_logsumexp(pt a, int dim, bool keep);
 pt pt_softmax(pt a, int dim);
@@ -164,6 +175,7 @@ void pt_addcdiv_(pt t, pt a, pt b, double factor);  /* t += factor * a / b */
 
 /* --- the library --- */
 void pt_threads(int n);          /* threads of operations started from this thread */
+int pt_threads_get(void);
 const char *pt_version(void);    /* "1.13.1" */
 #ifdef __cplusplus
 }

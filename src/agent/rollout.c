@@ -1,0 +1,200 @@
+/* rollout.c: see rollout.h. */
+#include "pasta/agent/rollout.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "pasta/agent/image_store.h"
+#include "pasta/agent/slate.h"
+#include "pasta/base/rng.h"
+#include "pasta/base/threads.h"
+
+#define SEED_BITS 53 /* JSON numbers keep integers up to here */
+
+static const char *const source_names[] = {
+    [PASTA_SOURCE_HUMAN] = "human", [PASTA_SOURCE_SKETCH] = "sketch", [PASTA_SOURCE_SIMULATED] = "simulated"};
+
+uint64_t pasta_rollout_image_seed(uint64_t seed, uint32_t index, uint32_t turn, uint32_t slot)
+{
+    struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_IMAGE, index, turn, slot);
+    return pasta_rng_u64(&rng) >> (64 - SEED_BITS);
+}
+
+const char *pasta_rollout_rater_id(struct pasta_arena *arena, enum pasta_source source, uint32_t person)
+{
+    return pasta_arena_printf(arena, "%s-%06u", source_names[source], person);
+}
+
+struct pasta_rollout_job pasta_rollout_deal(uint64_t seed, uint32_t index, uint32_t first_person, uint32_t people,
+                                            const char *const *prompts, uint32_t n_prompts)
+{
+    struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_PROMPT, index, 0, 0);
+    return (struct pasta_rollout_job){index, first_person + index % people, prompts[pasta_rng_below(&rng, n_prompts)]};
+}
+
+/* Chooses the columns of a turn: the policy's slate or, with probability epsilon, a random one; then their places. */
+static int choose_slate(const struct pasta_rollout *r, const struct pasta_turn *turn, uint32_t index, uint32_t number, int *picks)
+{
+    const struct pasta_agent_settings *set = r->settings;
+    struct pasta_rng explore = pasta_rng_at(r->seed, PASTA_RNG_SLATE, index, number, PASTA_SLATE_EXPLORE);
+    struct pasta_rng order = pasta_rng_at(r->seed, PASTA_RNG_SLATE, index, number, PASTA_SLATE_ORDER);
+    uint32_t places[PASTA_MAX_SLATE];
+    int best[PASTA_MAX_SLATE];
+
+    const int columns = pasta_rng_uniform(&explore) < set->epsilon
+                            ? pasta_slate_explore(turn->candidates, turn->n_candidates, (int)set->slate, &explore, best)
+                            : pasta_slate_select(turn->candidates, turn->scores, turn->n_candidates, (int)set->slate, best);
+    for (int i = 0; i < columns; i++)
+        places[i] = (uint32_t)i;
+    pasta_rng_shuffle(&order, places, (uint32_t)columns);
+    for (int i = 0; i < columns; i++)
+        picks[i] = best[places[i]];
+    return columns;
+}
+
+static pasta_status fill_column(const struct pasta_rollout *r, uint32_t index, uint32_t number, int place, struct pasta_arena *arena,
+                                struct pasta_column *column, struct pasta_err *err)
+{
+    for (int m = 0; m < column->n_images; m++) {
+        struct pasta_image_ref *image = &column->images[m];
+        char id[65];
+        image->seed = pasta_rollout_image_seed(r->seed, index, number, (uint32_t)(place * column->n_images + m));
+        pasta_image_id(&r->t2i, column->prompt, image->seed, id);
+        image->id = pasta_arena_strdup(arena, id);
+        if (r->image_root) {
+            const pasta_status status = pasta_image_save(&r->t2i, column->prompt, image->seed, id, r->image_root, err);
+            if (status != PASTA_OK)
+                return status;
+        }
+    }
+    return PASTA_OK;
+}
+
+static pasta_status check_answer(const struct pasta_turn *turn, const struct pasta_answer *answer, struct pasta_err *err)
+{
+    if (answer->choice < -1 || answer->choice >= turn->n_columns)
+        return pasta_fail(err, PASTA_ERR_FAILED, "rater: expected a choice in -1..%d, found %d", turn->n_columns - 1, answer->choice);
+    if (!isnan(answer->rating) && !(answer->rating >= 1 && answer->rating <= 10))
+        return pasta_fail(err, PASTA_ERR_FAILED, "rater: expected a rating in 1..10, found %g", answer->rating);
+    return PASTA_OK;
+}
+
+/* Plays the next turn of `s`, which holds the complete turns before it; s->n_turns counts it when it is whole. */
+static pasta_status play_turn(const struct pasta_rollout *r, struct pasta_session *s, uint32_t index, uint32_t person,
+                              struct pasta_arena *arena, double *utility, struct pasta_err *err)
+{
+    const struct pasta_agent_settings *set = r->settings;
+    const uint32_t number = (uint32_t)s->n_turns + 1;
+    const int n = (int)set->candidates;
+    struct pasta_turn *turn = &s->turns[s->n_turns];
+    struct pasta_answer answer = {.choice = -1, .rating = NAN, .utility = NAN};
+    int picks[PASTA_MAX_SLATE];
+    pasta_status status;
+
+    *turn = (struct pasta_turn){
+        .n_candidates = n,
+        .candidates = pasta_arena_alloc(arena, (size_t)n * sizeof *turn->candidates),
+        .scores = pasta_arena_alloc(arena, (size_t)n * sizeof *turn->scores),
+        .choice = -1, .rating = NAN, .seconds = NAN,
+    };
+    if ((status = r->generator.candidates(r->generator.ctx, s, r->seed, index, n, arena, turn->candidates, err)) != PASTA_OK ||
+        (status = r->policy.score(r->policy.ctx, s, person, r->seed, index, turn->candidates, n, turn->scores, err)) != PASTA_OK)
+        return status;
+
+    turn->n_columns = choose_slate(r, turn, index, number, picks);
+    turn->columns = pasta_arena_alloc(arena, (size_t)turn->n_columns * sizeof *turn->columns);
+    for (int l = 0; l < turn->n_columns; l++) {
+        struct pasta_column *column = &turn->columns[l];
+        column->candidate = picks[l];
+        column->prompt = turn->candidates[picks[l]].prompt;
+        column->category = turn->candidates[picks[l]].category;
+        column->n_images = (int)set->images;
+        column->images = pasta_arena_alloc(arena, (size_t)set->images * sizeof *column->images);
+        if ((status = fill_column(r, index, number, l, arena, column, err)) != PASTA_OK)
+            return status;
+    }
+
+    s->n_turns++;
+    if ((status = r->rater.answer(r->rater.ctx, s, person, r->seed, index, &answer, err)) != PASTA_OK ||
+        (status = check_answer(turn, &answer, err)) != PASTA_OK)
+        return status;
+    turn->choice = answer.choice;
+    turn->rating = answer.rating;
+    turn->versus = answer.versus;
+    *utility = answer.utility;
+    return PASTA_OK;
+}
+
+pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index, uint32_t person, const char *prompt,
+                                   struct pasta_arena *arena, struct pasta_session *out, struct pasta_err *err)
+{
+    const int horizon = (int)r->settings->horizon;
+    double *utility = pasta_arena_alloc(arena, (size_t)horizon * sizeof *utility);
+    bool known = false;
+    struct pasta_session s = {
+        .session_id = pasta_arena_printf(arena, "%s-%s-%llu-%06u", source_names[r->rater.source], r->policy.name,
+                                         (unsigned long long)r->seed, index),
+        .rater_id = pasta_rollout_rater_id(arena, r->rater.source, person),
+        .agent = pasta_arena_strdup(arena, r->policy.name),
+        .initial_prompt = pasta_arena_strdup(arena, prompt),
+        .source = r->rater.source,
+        .seed = r->seed,
+        .user_type = -1,
+        .turns = pasta_arena_alloc(arena, (size_t)horizon * sizeof *s.turns),
+    };
+
+    if (r->seed >> SEED_BITS)
+        return pasta_fail(err, PASTA_ERR_USAGE, "seed: expected a number below 2^53, which session files can keep, found %llu",
+                          (unsigned long long)r->seed);
+    for (int t = 0; t < horizon; t++) {
+        const pasta_status status = play_turn(r, &s, index, person, arena, &utility[t], err);
+        if (status != PASTA_OK) {
+            pasta_err_prefix(err, "session %s, turn %d", s.session_id, t + 1);
+            return status;
+        }
+        known = known || !isnan(utility[t]);
+    }
+    s.turn_utility = known ? utility : NULL;
+    *out = s;
+    return PASTA_OK;
+}
+
+struct many {
+    const struct pasta_rollout *rollout;
+    const struct pasta_rollout_job *jobs;
+    struct pasta_rollout_result *results;
+    struct pasta_progress *progress;
+};
+
+static pasta_status one_of_many(void *ctx, int64_t item, int worker, struct pasta_err *err)
+{
+    struct many *many = ctx;
+    const struct pasta_rollout_job *job = &many->jobs[item];
+    struct pasta_rollout_result *result = &many->results[item];
+    (void)worker;
+
+    const pasta_status status = pasta_rollout_session(many->rollout, job->index, job->person, job->prompt, &result->arena,
+                                                      &result->session, err);
+    if (status == PASTA_OK && many->progress)
+        pasta_progress_add(many->progress, 1);
+    return status;
+}
+
+pasta_status pasta_rollout_many(const struct pasta_rollout *rollout, const struct pasta_rollout_job *jobs, int n, int threads,
+                                struct pasta_progress *progress, struct pasta_rollout_result *results, struct pasta_err *err)
+{
+    struct many many = {rollout, jobs, results, progress};
+    memset(results, 0, (size_t)n * sizeof *results);
+    const pasta_status status = pasta_parallel_for(n, threads, one_of_many, &many, err);
+    if (status != PASTA_OK)
+        pasta_rollout_release(results, n);
+    return status;
+}
+
+void pasta_rollout_release(struct pasta_rollout_result *results, int n)
+{
+    for (int i = 0; i < n; i++) {
+        pasta_arena_release(&results[i].arena);
+        results[i].session = (struct pasta_session){0};
+    }
+}

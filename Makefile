@@ -43,7 +43,7 @@ LIB_C    = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c)))
 LIB_CXX  = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.cpp)))
 LIB_OBJ  = $(LIB_C:src/%.c=$(BUILD)/%.o) $(LIB_CXX:src/%.cpp=$(BUILD)/%.o)
 LIB      = $(BUILD)/libpasta.a
-CMD_MAIN = $(sort $(wildcard src/cmd/pasta_*.c))
+CMD_MAIN = $(sort $(wildcard src/cmd/pasta.c src/cmd/pasta_*.c))
 CMD_OBJ  = $(patsubst src/%.c,$(BUILD)/%.o,$(filter-out $(CMD_MAIN),$(wildcard src/cmd/*.c)))
 BINS     = $(foreach f,$(CMD_MAIN),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
 TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c tests/fault/test_*.c))

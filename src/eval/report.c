@@ -1,0 +1,235 @@
+#include "pasta/eval/report.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "pasta/base/mem.h"
+#include "report_style.h"
+
+struct pasta_report {
+    struct pasta_str title, lead, headlines, facts, listings, contents, body;
+    bool in_section;
+};
+
+struct pasta_report *pasta_report_new(const char *title, const char *lead)
+{
+    struct pasta_report *r = pasta_calloc(1, sizeof *r);
+    pasta_html_escape(title, &r->title);
+    pasta_html_escape(lead, &r->lead);
+    return r;
+}
+
+void pasta_report_free(struct pasta_report *r)
+{
+    if (!r)
+        return;
+    struct pasta_str *parts[] = {&r->title, &r->lead, &r->headlines, &r->facts, &r->listings, &r->contents, &r->body};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        pasta_str_release(parts[i]);
+    free(r);
+}
+
+/* <TAG>escaped text</CLOSE> */
+static void put(struct pasta_str *out, const char *open, const char *text, const char *close)
+{
+    pasta_str_add(out, open);
+    pasta_html_escape(text, out);
+    pasta_str_add(out, close);
+}
+
+void pasta_report_headline(struct pasta_report *r, const char *label, const char *value, const char *detail, bool good)
+{
+    pasta_str_add(&r->headlines, good ? "<div class=\"head good\">" : "<div class=head>");
+    put(&r->headlines, "<p class=label>", label, "</p>");
+    put(&r->headlines, "<p class=value>", value, "</p>");
+    put(&r->headlines, "<p class=detail>", detail, "</p></div>\n");
+}
+
+void pasta_report_fact(struct pasta_report *r, const char *name, const char *value)
+{
+    put(&r->facts, "<dt>", name, "</dt>");
+    put(&r->facts, "<dd>", value, "</dd>\n");
+}
+
+void pasta_report_listing(struct pasta_report *r, const char *summary, const char *text)
+{
+    put(&r->listings, "<details class=listing><summary>", summary, "</summary>");
+    put(&r->listings, "<pre>", text, "</pre></details>\n");
+}
+
+void pasta_report_section(struct pasta_report *r, const char *id, const char *title, const char *text)
+{
+    pasta_str_printf(&r->contents, "<a href=\"#%s\">", id);
+    put(&r->contents, "", title, "</a>\n");
+    if (r->in_section)
+        pasta_str_add(&r->body, "</section>\n");
+    r->in_section = true;
+    pasta_str_printf(&r->body, "<section><h2 id=\"%s\">", id);
+    put(&r->body, "", title, "</h2>\n");
+    if (text)
+        pasta_report_text(r, text);
+}
+
+void pasta_report_text(struct pasta_report *r, const char *text)
+{
+    put(&r->body, "<p>", text, "</p>\n");
+}
+
+void pasta_report_table(struct pasta_report *r, const struct pasta_table *table)
+{
+    pasta_table_print(table, PASTA_TABLE_HTML, &r->body);
+}
+
+struct pasta_str *pasta_report_body(struct pasta_report *r)
+{
+    return &r->body;
+}
+
+void pasta_report_plots_begin(struct pasta_report *r)
+{
+    pasta_str_add(&r->body, "<div class=plots>\n");
+}
+
+void pasta_report_plots_end(struct pasta_report *r)
+{
+    pasta_str_add(&r->body, "</div>\n");
+}
+
+void pasta_report_heatmap(struct pasta_report *r, const struct pasta_heatmap *map)
+{
+    struct pasta_str *out = &r->body;
+    put(out, "<figure class=table><div class=scroll tabindex=0><table class=heat><caption>", map->title, "</caption>\n<thead><tr>");
+    put(out, "<th scope=col>", map->row_title, " ");
+    put(out, "\\ ", map->column_title, "</th>");
+    for (int c = 0; c < map->n_columns; c++)
+        put(out, "<th scope=col>", map->columns[c], "</th>");
+    pasta_str_add(out, "</tr></thead>\n<tbody>");
+    for (int i = 0; i < map->n_rows; i++) {
+        int64_t total = 0;
+        for (int c = 0; c < map->n_columns; c++)
+            total += map->counts[i * map->n_columns + c];
+        put(out, "<tr><th scope=row>", map->rows[i], "</th>");
+        for (int c = 0; c < map->n_columns; c++) {
+            int64_t count = map->counts[i * map->n_columns + c];
+            if (count)
+                pasta_str_printf(out, "<td style=\"--a:%.2f\">%lld</td>", 0.6 * (double)count / (double)total, (long long)count);
+            else
+                pasta_str_add(out, "<td>&middot;</td>");
+        }
+        pasta_str_add(out, "</tr>\n");
+    }
+    pasta_str_add(out, "</tbody></table></div>");
+    if (map->note)
+        put(out, "<figcaption>", map->note, "</figcaption>");
+    pasta_str_add(out, "</figure>\n");
+}
+
+/* --- images --- */
+
+static void put_base64(const struct pasta_str *bytes, struct pasta_str *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *in = (const unsigned char *)bytes->data;
+    for (size_t i = 0; i < bytes->length; i += 3) {
+        size_t left = bytes->length - i;
+        uint32_t word = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
+        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=', left > 2 ? digits[word & 63] : '='};
+        pasta_str_addn(out, four, 4);
+    }
+}
+
+static void put_image(const struct pasta_str *png, const char *caption, struct pasta_str *out)
+{
+    put(out, "<img alt=\"", caption, "\"");
+    put(out, " title=\"", caption, "\" src=\"data:image/png;base64,");
+    put_base64(png, out);
+    pasta_str_add(out, "\">");
+}
+
+void pasta_report_galleries(struct pasta_report *r, const struct pasta_gallery *galleries, int n)
+{
+    struct pasta_str *out = &r->body;
+    pasta_str_add(out, "<div class=galleries>\n");
+    for (int g = 0; g < n; g++) {
+        put(out, "<div class=gallery><h3>", galleries[g].title, "</h3>");
+        put(out, "<p>", galleries[g].detail, "</p><div>");
+        for (int i = 0; i < galleries[g].n_images; i++)
+            put_image(galleries[g].images[i].png, galleries[g].images[i].caption, out);
+        pasta_str_add(out, "</div></div>\n");
+    }
+    pasta_str_add(out, "</div>\n");
+}
+
+static void put_column(const struct pasta_strip_column *column, struct pasta_str *out)
+{
+    pasta_str_add(out, column->chosen ? "<div class=\"column chosen\"><div class=pics>" : "<div class=column><div class=pics>");
+    for (int i = 0; i < column->n_images; i++)
+        put_image(&column->images[i], column->prompt, out);
+    put(out, "</div><div class=meta><span>", column->category, "");
+    if (!isnan(column->score))
+        pasta_str_printf(out, " &middot; %s%.3f", column->score < 0 ? "&minus;" : "", fabs(column->score));
+    pasta_str_add(out, "</span>");
+    if (column->chosen)
+        pasta_str_add(out, "<span class=pick>&#10003; chosen</span>");
+    put(out, "</div><p>", column->prompt, "</p></div>\n");
+}
+
+static void put_turn(const struct pasta_strip_turn *turn, int number, struct pasta_str *out)
+{
+    pasta_str_printf(out, "<div class=turn><h4><b>Turn %d</b>", number);
+    if (!isnan(turn->rating))
+        pasta_str_printf(out, "<span>rating <b>%g</b> of 10</span>", turn->rating);
+    switch (turn->versus) {
+    case -1: pasta_str_add(out, "<span class=worse>&#9660; worse than before</span>"); break;
+    case 0: pasta_str_add(out, "<span class=same>= same as before</span>"); break;
+    case 1: pasta_str_add(out, "<span class=better>&#9650; better than before</span>"); break;
+    }
+    if (!isnan(turn->utility))
+        pasta_str_printf(out, "<span>true utility %s%.2f</span>", turn->utility < 0 ? "&minus;" : "", fabs(turn->utility));
+    pasta_str_add(out, "</h4><div class=columns>\n");
+    for (int c = 0; c < turn->n_columns; c++)
+        put_column(&turn->columns[c], out);
+    pasta_str_add(out, "</div></div>\n");
+}
+
+void pasta_report_strip(struct pasta_report *r, const struct pasta_strip *strip)
+{
+    struct pasta_str *out = &r->body;
+    pasta_str_add(out, strip->open ? "<details class=strip open>" : "<details class=strip>");
+    put(out, "<summary><b>", strip->title, "</b> ");
+    put(out, "<span>", strip->detail, "</span></summary><div class=turns tabindex=0>\n");
+    for (int t = 0; t < strip->n_turns; t++)
+        put_turn(&strip->turns[t], t + 1, out);
+    pasta_str_add(out, "</div></details>\n");
+}
+
+/* --- the page --- */
+
+static void put_part(const char *open, const struct pasta_str *part, const char *close, struct pasta_str *out)
+{
+    if (!part->length)
+        return;
+    pasta_str_add(out, open);
+    pasta_str_addn(out, part->data, part->length);
+    pasta_str_add(out, close);
+}
+
+void pasta_report_finish(const struct pasta_report *r, struct pasta_str *out)
+{
+    pasta_str_add(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n"
+                       "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n");
+    put_part("<title>", &r->title, "</title>\n", out);
+    pasta_str_printf(out, "<style>\n%s</style></head>\n<body><div class=wrap>\n", report_style);
+    put_part("<header><h1>", &r->title, "</h1>\n", out);
+    put_part("<p class=lead>", &r->lead, "</p>\n", out);
+    put_part("<div class=heads>\n", &r->headlines, "</div>\n", out);
+    pasta_str_add(out, "<nav aria-label=Contents>\n");
+    put_part("", &r->contents, "", out);
+    pasta_str_add(out, "<a href=\"#run\">What was run</a>\n</nav></header>\n<main>\n");
+    put_part("", &r->body, r->in_section ? "</section>\n" : "", out);
+    pasta_str_add(out, "<section><h2 id=run>What was run</h2>\n");
+    put_part("<dl class=facts>\n", &r->facts, "</dl>\n", out);
+    put_part("", &r->listings, "", out);
+    pasta_str_add(out, "</section></main>\n</div></body></html>\n");
+}

@@ -868,3 +868,5 @@ void pt_threads(int n)
 int pt_threads_get(void) { return at::get_num_threads(); }
 
 const char *pt_version(void) { return TORCH_VERSION; }
+
+bool pt_uses_mkl(void) { return at::hasMKL(); }

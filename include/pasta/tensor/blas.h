@@ -6,6 +6,9 @@
  */
 #ifndef PASTA_TENSOR_BLAS_H
 #define PASTA_TENSOR_BLAS_H
+#include <stdbool.h>
 void pasta_blas_ensure(char **argv); /* call first thing in main; returns when nothing is to be done */
 const char *pasta_blas_describe(void); /* "OpenBLAS 0.3.21 SkylakeX, 2 threads, OpenMP"; static */
+/* The core that fits better than the one OpenBLAS chose, or NULL. avx2: with FMA; avx512: F, DQ, BW and VL. */
+const char *pasta_blas_better_core(const char *chosen, bool avx2, bool avx512);
 #endif

@@ -177,6 +177,7 @@ void pt_addcdiv_(pt t, pt a, pt b, double factor);  /* t += factor * a / b */
 void pt_threads(int n);          /* threads of operations started from this thread */
 int pt_threads_get(void);
 const char *pt_version(void);    /* "1.13.1" */
+bool pt_uses_mkl(void);          /* products go through MKL, not OpenBLAS (a PyTorch wheel) */
 #ifdef __cplusplus
 }
 #endif

@@ -137,6 +137,14 @@ struct encoder {
     char reason[128];
 };
 
+/* tEXt chunks are Latin-1 by definition; other text goes into iTXt, which is UTF-8. */
+static bool is_ascii(const char *text)
+{
+    while (*text && !(*text & 0x80))
+        text++;
+    return !*text;
+}
+
 static void write_bytes(png_structp png, png_bytep bytes, size_t length)
 {
     struct encoder *e = png_get_io_ptr(png);
@@ -184,7 +192,7 @@ pasta_status pasta_png_encode(const struct pasta_image *image, const char *const
         e.rows[y] = image->pixels + (size_t)y * (size_t)image->width * 3;
     e.texts = pasta_calloc((size_t)n_text, sizeof *e.texts);
     for (int i = 0; i < n_text; i++)
-        e.texts[i] = (png_text){.compression = PNG_TEXT_COMPRESSION_NONE, .key = (char *)texts[i][0],
+        e.texts[i] = (png_text){.compression = is_ascii(texts[i][1]) ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE, .key = (char *)texts[i][0],
                                 .text = (char *)texts[i][1], .text_length = strlen(texts[i][1])};
     e.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, e.reason, on_error, on_warning);
     e.info = e.png ? png_create_info_struct(e.png) : NULL;

@@ -32,7 +32,7 @@ struct pasta_candidate {
 struct pasta_column {            /* one column of a slate */
     const char *prompt;
     enum pasta_category category;
-    int candidate;               /* index into the turn's candidates; -1 unknown */
+    int candidate;               /* index into the turn's candidates; -1 unknown, or none recorded */
     int n_images;                /* M */
     struct pasta_image_ref *images;
 };
@@ -53,7 +53,7 @@ struct pasta_session {
     enum pasta_source source;
     uint64_t seed;               /* below 2^53 */
     int user_type;               /* -1: unknown */
-    double *turn_utility;        /* true utility of the chosen column per turn [n_turns], or NULL: never written by collect */
+    double *turn_utility;        /* true utility of the chosen column per turn [n_turns], or NULL: in memory only, never written */
     int n_turns;
     struct pasta_turn *turns;    /* turn number = index + 1 */
 };
@@ -77,8 +77,9 @@ struct pasta_preferences { struct pasta_arena arena; struct pasta_preference *it
 struct pasta_ratings { struct pasta_arena arena; struct pasta_rating *items; size_t n, capacity; };
 struct pasta_rankings { struct pasta_arena arena; struct pasta_ranking *items; size_t n, capacity; };
 
-/* Read a .jsonl or .jsonl.gz and append. A bad line is `FILE:LINE: field: expected X, found Y`; up to skip_bad such lines are
- * passed over (each a warning count in *skipped, which may be NULL). A file without records is PASTA_ERR_INPUT. */
+/* Read a .jsonl or .jsonl.gz and append. A bad line is `FILE:LINE: field: expected X, found Y`; up to skip_bad such lines of the
+ * file are passed over; *skipped (may be NULL) is their number. Blank lines are no records, unknown fields are ignored. A file
+ * without a good record, or a damaged gzip stream, is PASTA_ERR_INPUT. On error `out` holds what it held. */
 pasta_status pasta_sessions_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_sessions *out, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_preferences *out, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_ratings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_ratings *out, struct pasta_err *err) PASTA_MUST_CHECK;

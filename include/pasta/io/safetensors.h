@@ -13,8 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "pasta/base/err.h"
+/* In the reference's order of alignment, which is the order of writing. Its C64, F8_E8M0, *FNUZ and packed F6 and F4 are refused. */
 enum pasta_st_dtype {
-    PASTA_ST_BOOL, PASTA_ST_U8, PASTA_ST_I8, PASTA_ST_F8_E4M3, PASTA_ST_F8_E5M2, PASTA_ST_I16, PASTA_ST_U16,
+    PASTA_ST_BOOL, PASTA_ST_U8, PASTA_ST_I8, PASTA_ST_F8_E5M2, PASTA_ST_F8_E4M3, PASTA_ST_I16, PASTA_ST_U16,
     PASTA_ST_F16, PASTA_ST_BF16, PASTA_ST_I32, PASTA_ST_U32, PASTA_ST_F32, PASTA_ST_F64, PASTA_ST_I64, PASTA_ST_U64,
 };
 enum { PASTA_ST_MAX_RANK = 8 };
@@ -23,14 +24,14 @@ struct pasta_st_tensor {
     enum pasta_st_dtype dtype;
     int rank;
     int64_t shape[PASTA_ST_MAX_RANK];
-    const void *data; /* little-endian, row-major; in the mapping: valid until the file is closed */
+    const void *data; /* little-endian, row-major, aligned to the dtype; borrowed: valid until the file is closed */
     size_t bytes;
 };
 struct pasta_safetensors; /* an open file */
 pasta_status pasta_safetensors_open(const char *path, struct pasta_safetensors **out, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_safetensors_close(struct pasta_safetensors *st); /* NULL is legal */
 int pasta_safetensors_count(const struct pasta_safetensors *st);
-const struct pasta_st_tensor *pasta_safetensors_at(const struct pasta_safetensors *st, int index);
+const struct pasta_st_tensor *pasta_safetensors_at(const struct pasta_safetensors *st, int index); /* 0..count-1, in file order */
 const struct pasta_st_tensor *pasta_safetensors_find(const struct pasta_safetensors *st, const char *name); /* or NULL */
 const char *pasta_safetensors_meta(const struct pasta_safetensors *st, const char *key); /* or NULL */
 const char *pasta_safetensors_path(const struct pasta_safetensors *st);
@@ -42,7 +43,7 @@ pasta_status pasta_safetensors_want(const struct pasta_safetensors *st, const ch
                                     int rank, const int64_t *shape, const struct pasta_st_tensor **out,
                                     struct pasta_err *err) PASTA_MUST_CHECK;
 /* Writes atomically, ordered by dtype alignment then name as the reference writer does. meta: n_meta key/value pairs;
- * {"format","pt"} is always added. Same tensors, same bytes. */
+ * {"format","pt"} is added when they have no "format". Same tensors, same bytes. */
 pasta_status pasta_safetensors_write(const char *path, const struct pasta_st_tensor *tensors, int n,
                                      const char *const (*meta)[2], int n_meta, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -1,0 +1,278 @@
+/* pasta-info: what a file or a run folder holds; --check validates it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common.h"
+#include "pasta/base/json.h"
+#include "pasta/base/paths.h"
+#include "pasta/io/features.h"
+#include "pasta/io/file.h"
+#include "pasta/io/image.h"
+#include "pasta/io/record.h"
+#include "pasta/io/safetensors.h"
+#include "pasta/io/sha256.h"
+
+static bool check;
+static const struct pasta_option options[] = {
+    {"check", PASTA_OPT_FLAG, &check, NULL, "validate: read everything, and compare a run's files with its manifest", NULL},
+    {0}};
+
+static const struct pasta_command command = {
+    .name = "pasta-info",
+    .summary = "what a file or a run folder holds",
+    .examples = "  pasta-info runs/quickstart/collect\n"
+                "  pasta-info --check runs/quickstart/collect/sessions.jsonl data/models/clip-sketch\n",
+    .options = options,
+    .operands = "PATH...",
+    .no_out = true,
+    .no_dry_run = true,
+};
+
+static pasta_status info_safetensors(const char *path, struct pasta_err *err)
+{
+    struct pasta_safetensors *st;
+    pasta_status status = pasta_safetensors_open(path, &st, err);
+    if (status != PASTA_OK)
+        return status;
+    int64_t scalars = 0;
+    for (int i = 0; i < pasta_safetensors_count(st); i++)
+        scalars += pasta_st_numel(pasta_safetensors_at(st, i));
+    printf("%s: safetensors, %d tensors, %lld values\n", path, pasta_safetensors_count(st), (long long)scalars);
+    for (int i = 0; i < pasta_safetensors_count(st); i++) {
+        const struct pasta_st_tensor *t = pasta_safetensors_at(st, i);
+        printf("  %-5s [", pasta_st_dtype_name(t->dtype));
+        for (int d = 0; d < t->rank; d++)
+            printf("%s%lld", d ? "," : "", (long long)t->shape[d]);
+        printf("]  %s\n", t->name);
+    }
+    pasta_safetensors_close(st);
+    return PASTA_OK;
+}
+
+static pasta_status info_png(const char *path, struct pasta_err *err)
+{
+    struct pasta_image image;
+    pasta_status status = pasta_png_read(path, &image, err);
+    if (status != PASTA_OK)
+        return status;
+    printf("%s: PNG, %d x %d\n", path, image.width, image.height);
+    pasta_image_release(&image);
+    return PASTA_OK;
+}
+
+/* The schema of the first record decides how the whole file is read. */
+static pasta_status first_schema(const char *path, char schema[64], struct pasta_err *err)
+{
+    struct pasta_lines lines = {0};
+    bool more = false;
+    cJSON *tree = NULL;
+    const char *found;
+    char *where = pasta_asprintf("%s:1", path);
+    pasta_status status = pasta_lines_open(&lines, path, err);
+    if (status == PASTA_OK)
+        status = pasta_lines_next(&lines, &more, err);
+    if (status == PASTA_OK && !more)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected records, found an empty file", path);
+    if (status == PASTA_OK)
+        status = pasta_json_parse(lines.line.data, lines.line.length, where, &tree, err);
+    if (status == PASTA_OK)
+        status = pasta_json_str(tree, "schema", where, &found, err);
+    if (status == PASTA_OK)
+        snprintf(schema, 64, "%s", found);
+    cJSON_Delete(tree);
+    pasta_lines_close(&lines);
+    free(where);
+    return status;
+}
+
+static pasta_status info_sessions(const char *path, struct pasta_err *err)
+{
+    struct pasta_sessions s = {0};
+    pasta_status status = pasta_sessions_read(path, 0, NULL, &s, err);
+    if (status == PASTA_OK) {
+        size_t turns = 0, chosen = 0;
+        double ratings = 0, sum = 0;
+        for (size_t i = 0; i < s.n; i++)
+            for (int t = 0; t < s.items[i].n_turns; t++) {
+                const struct pasta_turn *turn = &s.items[i].turns[t];
+                turns++;
+                chosen += turn->choice >= 0;
+                if (turn->rating == turn->rating) {
+                    ratings++;
+                    sum += turn->rating;
+                }
+            }
+        printf("%s: pasta.session/1, %zu sessions, %zu turns, %zu choices", path, s.n, turns, chosen);
+        if (ratings > 0)
+            printf(", mean rating %.3f (n = %.0f)", sum / ratings, ratings);
+        putchar('\n');
+    }
+    pasta_sessions_release(&s);
+    return status;
+}
+
+static pasta_status info_jsonl(const char *path, struct pasta_err *err)
+{
+    char schema[64];
+    pasta_status status = first_schema(path, schema, err);
+    if (status != PASTA_OK)
+        return status;
+    if (strcmp(schema, "pasta.session/1") == 0)
+        return info_sessions(path, err);
+    size_t n;
+    if (strcmp(schema, "pasta.preference/1") == 0) {
+        struct pasta_preferences p = {0};
+        status = pasta_preferences_read(path, 0, NULL, &p, err);
+        n = p.n;
+        pasta_preferences_release(&p);
+    } else if (strcmp(schema, "pasta.rating/1") == 0) {
+        struct pasta_ratings r = {0};
+        status = pasta_ratings_read(path, 0, NULL, &r, err);
+        n = r.n;
+        pasta_ratings_release(&r);
+    } else if (strcmp(schema, "pasta.ranking/1") == 0) {
+        struct pasta_rankings r = {0};
+        status = pasta_rankings_read(path, 0, NULL, &r, err);
+        n = r.n;
+        pasta_rankings_release(&r);
+    } else {
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s:1: schema: expected a pasta schema, found '%s'", path, schema);
+    }
+    if (status == PASTA_OK)
+        printf("%s: %s, %zu records\n", path, schema, n);
+    return status;
+}
+
+static pasta_status read_manifest(const char *dir, cJSON **out, struct pasta_err *err)
+{
+    struct pasta_str text = {0};
+    char *path = pasta_path_join(dir, "manifest.json");
+    pasta_status status = pasta_file_read(path, &text, err);
+    if (status == PASTA_OK)
+        status = pasta_json_parse(text.data ? text.data : "", text.length, path, out, err);
+    pasta_str_release(&text);
+    free(path);
+    return status;
+}
+
+/* Compares every output that the manifest names with the digest it had when it was written. */
+static pasta_status check_outputs(const char *dir, const cJSON *manifest, struct pasta_err *err)
+{
+    const cJSON *outputs = cJSON_GetObjectItemCaseSensitive(manifest, "outputs"), *output;
+    int n = 0;
+    cJSON_ArrayForEach(output, outputs) {
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(output, "path"));
+        const char *wanted = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(output, "sha256"));
+        if (!name || !wanted)
+            return pasta_fail(err, PASTA_ERR_INPUT, "%s/manifest.json: outputs: expected path and sha256 in every entry", dir);
+        char found[65];
+        char *path = pasta_path_join(dir, name);
+        pasta_status status = pasta_sha256_file(path, found, err);
+        if (status == PASTA_OK && strcmp(found, wanted) != 0)
+            status = pasta_fail(err, PASTA_ERR_CHECK, "'%s' has changed since its run: expected sha256 %.12s..., found %.12s...",
+                                path, wanted, found);
+        free(path);
+        if (status != PASTA_OK)
+            return status;
+        n++;
+    }
+    printf("  %d outputs are as they were written\n", n);
+    return PASTA_OK;
+}
+
+static pasta_status info_run(const char *dir, struct pasta_err *err)
+{
+    cJSON *manifest;
+    pasta_status status = read_manifest(dir, &manifest, err);
+    if (status != PASTA_OK)
+        return status;
+    printf("%s: finished run", dir);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, manifest)
+        if (cJSON_IsString(item) || cJSON_IsNumber(item)) {
+            char *value = cJSON_PrintUnformatted(item);
+            printf(", %s %s", item->string, value);
+            cJSON_free(value);
+        }
+    putchar('\n');
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(manifest, "counts"))
+        printf("  %-24s %.0f\n", item->string, item->valuedouble);
+    if (check)
+        status = check_outputs(dir, manifest, err);
+    cJSON_Delete(manifest);
+    return status;
+}
+
+static pasta_status info_features(const char *dir, struct pasta_err *err)
+{
+    struct pasta_features *features;
+    pasta_status status = pasta_features_open(dir, &features, err);
+    if (status != PASTA_OK)
+        return status;
+    printf("%s: feature pack, D = %d, encoder %.12s...\n", dir, pasta_features_dim(features), pasta_features_encoder(features));
+    pasta_features_close(features);
+    return PASTA_OK;
+}
+
+static bool holds(const char *dir, const char *name)
+{
+    char *path = pasta_path_join(dir, name);
+    bool found = pasta_file_exists(path);
+    free(path);
+    return found;
+}
+
+static pasta_status info_folder(const char *dir, struct pasta_err *err)
+{
+    bool features = holds(dir, "index.jsonl");
+    pasta_status status = PASTA_OK;
+    if (features)
+        status = info_features(dir, err);
+    if (status == PASTA_OK && holds(dir, "manifest.json"))
+        return info_run(dir, err);
+    if (features)
+        return status;
+    if (holds(dir, "model.safetensors")) {
+        char *path = pasta_path_join(dir, "model.safetensors");
+        status = info_safetensors(path, err);
+        free(path);
+        return status;
+    }
+    return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a run, a feature pack or a model; there is no manifest.json (an unfinished run?), "
+                      "index.jsonl or model.safetensors", dir);
+}
+
+static pasta_status info(const char *path, struct pasta_err *err)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return pasta_fail_errno(err, "cannot read '%s'", path);
+    if (S_ISDIR(st.st_mode))
+        return info_folder(path, err);
+    if (pasta_ends_with(path, ".safetensors"))
+        return info_safetensors(path, err);
+    if (pasta_ends_with(path, ".png"))
+        return info_png(path, err);
+    if (pasta_ends_with(path, ".jsonl") || pasta_ends_with(path, ".jsonl.gz"))
+        return info_jsonl(path, err);
+    return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a folder, .safetensors, .jsonl, .jsonl.gz or .png", path);
+}
+
+static pasta_status run(struct pasta_context *context, struct pasta_err *err)
+{
+    if (!context->operands.count)
+        return pasta_fail(err, PASTA_ERR_USAGE, "expected PATH..., found none; see --help");
+    for (int i = 0; i < context->operands.count; i++) {
+        pasta_status status = info(context->operands.items[i], err);
+        if (status != PASTA_OK)
+            return status;
+    }
+    return PASTA_OK;
+}
+
+int main(int argc, char **argv)
+{
+    return pasta_command_main(&command, argc, argv, run);
+}

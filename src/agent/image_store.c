@@ -57,32 +57,53 @@ static pasta_status write_new(const char *path, const void *bytes, size_t length
     return status != PASTA_OK ? status : pasta_file_write_lazy(path, bytes, length, err);
 }
 
+/* The file: drawing and parameters. */
+static pasta_status make_png(const struct pasta_t2i *t2i, const char *prompt, uint64_t seed, struct pasta_str *png, struct pasta_err *err)
+{
+    struct pasta_image image = {0};
+    struct pasta_str parameters = {0};
+    pasta_status status = t2i->draw(t2i->ctx, prompt, seed, &image, err);
+
+    if (status == PASTA_OK) {
+        pasta_str_add(&parameters, "{\"generator\":");
+        put_ascii_json(&parameters, t2i->name);
+        pasta_str_add(&parameters, ",\"prompt\":");
+        put_ascii_json(&parameters, prompt);
+        pasta_str_printf(&parameters, ",\"seed\":%llu,\"size\":%d}", (unsigned long long)seed, t2i->size);
+        const char *const texts[1][2] = {{"parameters", parameters.data}};
+        status = pasta_png_encode(&image, texts, 1, png, err);
+    }
+    pasta_str_release(&parameters);
+    pasta_image_release(&image);
+    return status;
+}
+
 pasta_status pasta_image_save(const struct pasta_t2i *t2i, const char *prompt, uint64_t seed, const char *id, const char *root,
                               struct pasta_err *err)
 {
     char *name = pasta_image_name(id), *path = pasta_path_join(root, name);
-    struct pasta_image image = {0};
-    struct pasta_str parameters = {0}, png = {0};
+    struct pasta_str png = {0};
     pasta_status status = PASTA_OK;
 
-    if (readable(path))
-        goto out;
-    if ((status = t2i->draw(t2i->ctx, prompt, seed, &image, err)) != PASTA_OK)
-        goto out;
-    pasta_str_add(&parameters, "{\"generator\":");
-    put_ascii_json(&parameters, t2i->name);
-    pasta_str_add(&parameters, ",\"prompt\":");
-    put_ascii_json(&parameters, prompt);
-    pasta_str_printf(&parameters, ",\"seed\":%llu,\"size\":%d}", (unsigned long long)seed, t2i->size);
-
-    const char *texts[1][2] = {{"parameters", parameters.data}};
-    if ((status = pasta_png_encode(&image, texts, 1, &png, err)) == PASTA_OK)
+    if (!readable(path) && (status = make_png(t2i, prompt, seed, &png, err)) == PASTA_OK)
         status = write_new(path, png.data, png.length, err);
-out:
     pasta_str_release(&png);
-    pasta_str_release(&parameters);
-    pasta_image_release(&image);
     free(path);
     free(name);
     return status;
+}
+
+pasta_status pasta_image_bytes(const struct pasta_t2i *t2i, const char *const *prompts, int n, double *mean, struct pasta_err *err)
+{
+    double total = 0;
+    for (int i = 0; i < n; i++) {
+        struct pasta_str png = {0};
+        const pasta_status status = make_png(t2i, prompts[i], 0, &png, err);
+        total += (double)png.length;
+        pasta_str_release(&png);
+        if (status != PASTA_OK)
+            return status;
+    }
+    *mean = total / n;
+    return PASTA_OK;
 }

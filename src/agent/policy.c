@@ -1,6 +1,8 @@
 /* policy.c: the two policies that learn nothing. */
 #include "pasta/agent/policy.h"
 
+#include <string.h>
+
 #include "pasta/agent/rollout.h"
 #include "pasta/base/rng.h"
 
@@ -32,4 +34,9 @@ struct pasta_policy pasta_policy_random(void)
 struct pasta_policy pasta_policy_baseline(void)
 {
     return (struct pasta_policy){.name = "baseline", .score = score_baseline};
+}
+
+struct pasta_policy pasta_policy_named(const char *name)
+{
+    return strcmp(name, "random") == 0 ? pasta_policy_random() : pasta_policy_baseline();
 }

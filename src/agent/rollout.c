@@ -125,6 +125,17 @@ static pasta_status play_turn(const struct pasta_rollout *r, struct pasta_sessio
     return PASTA_OK;
 }
 
+pasta_status pasta_rollout_check(const struct pasta_rollout *r, struct pasta_err *err)
+{
+    if (r->seed >> SEED_BITS)
+        return pasta_fail(err, PASTA_ERR_USAGE, "seed: expected a number below 2^53, which session files can keep, found %llu",
+                          (unsigned long long)r->seed);
+    if (r->settings->candidates % PASTA_CATEGORIES)
+        return pasta_fail(err, PASTA_ERR_USAGE, "agent.candidates: expected a multiple of the %d categories, found %lld", PASTA_CATEGORIES,
+                          (long long)r->settings->candidates);
+    return PASTA_OK;
+}
+
 pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index, uint32_t person, const char *prompt,
                                    struct pasta_arena *arena, struct pasta_session *out, struct pasta_err *err)
 {
@@ -143,9 +154,9 @@ pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index
         .turns = pasta_arena_alloc(arena, (size_t)horizon * sizeof *s.turns),
     };
 
-    if (r->seed >> SEED_BITS)
-        return pasta_fail(err, PASTA_ERR_USAGE, "seed: expected a number below 2^53, which session files can keep, found %llu",
-                          (unsigned long long)r->seed);
+    const pasta_status sound = pasta_rollout_check(r, err);
+    if (sound != PASTA_OK)
+        return sound;
     for (int t = 0; t < horizon; t++) {
         const pasta_status status = play_turn(r, &s, index, person, arena, &utility[t], err);
         if (status != PASTA_OK) {

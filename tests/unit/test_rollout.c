@@ -163,6 +163,14 @@ static void errors_say_where(void **state)
     err = (struct pasta_err){0};
     rollout.seed = (uint64_t)1 << 53;
     assert_int_equal(pasta_rollout_session(&rollout, 1, 0, "a fox", &arena, &s, &err), PASTA_ERR_USAGE);
+
+    struct pasta_agent_settings uneven = settings;
+    uneven.candidates = 7;
+    rollout.seed = 11;
+    rollout.settings = &uneven;
+    err = (struct pasta_err){0};
+    assert_int_equal(pasta_rollout_check(&rollout, &err), PASTA_ERR_USAGE);
+    assert_non_null(strstr(err.message, "agent.candidates: expected a multiple of the 5 categories, found 7"));
     pasta_arena_release(&arena);
 }
 

@@ -16,4 +16,5 @@ struct pasta_policy {
 };
 struct pasta_policy pasta_policy_random(void);   /* scores at random */
 struct pasta_policy pasta_policy_baseline(void); /* the generator's own order: the paper's baseline */
+struct pasta_policy pasta_policy_named(const char *name); /* one of the two, as the configuration names them; it has checked the name */
 #endif

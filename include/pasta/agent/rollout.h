@@ -35,6 +35,10 @@ struct pasta_rollout {
     const char *image_root; /* images are saved as image_root/images/ab/ID.png; NULL: not saved */
 };
 
+/* PASTA_ERR_USAGE for settings that no session can be played with: a seed that records cannot keep, or candidates that do not fall into equal
+ * categories. Every session checks; a command calls it before it makes its folder. */
+pasta_status pasta_rollout_check(const struct pasta_rollout *rollout, struct pasta_err *err) PASTA_MUST_CHECK;
+
 /* One session. Everything in *out lives in `arena`: ids, candidates, scores, columns and answers of every turn. Columns stand in
  * random order, so that a rater's bias for a position does not attach to what the agent thinks best.
  * turn_utility is NULL unless the rater knows it (NAN in turns where it does not); user_type is -1; a caller that knows better fills it in.

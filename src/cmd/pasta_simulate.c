@@ -1,0 +1,324 @@
+/* pasta-simulate: trajectories of a simulated user, a type of the trained user model, against a baseline agent in the sketch world. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+#include "pasta/agent/collected.h"
+#include "pasta/agent/image_store.h"
+#include "pasta/agent/part_run.h"
+#include "pasta/agent/rollout.h"
+#include "pasta/base/paths.h"
+#include "pasta/base/rng.h"
+#include "pasta/io/file.h"
+#include "pasta/io/manifest.h"
+#include "pasta/model/clip.h"
+#include "pasta/tensor/blas.h"
+#include "pasta/tensor/pt.h"
+#include "pasta/user/simulated_user.h"
+#include "pasta/world/sketch.h"
+#include "plan.h"
+#include "run_stamp.h"
+
+enum { SESSIONS_A_PART = 8 };
+
+static const char *prompts_path, *user_model_path, *model_path;
+
+/* --- embeddings ---------------------------------------------------------------------------------
+ * A kernel may round differently for another batch size, so what is encoded together must depend on the session alone: the images of one
+ * request, and texts one by one. Text embeddings are kept, for sessions share their prompts. */
+
+struct text_entry {
+    char *text;
+    float *embedding; /* [D] */
+    struct text_entry *next;
+};
+enum { BUCKETS = 4096 };
+
+struct encoder {
+    const struct pasta_clip *clip;
+    struct pasta_t2i t2i;
+    pthread_mutex_t lock;
+    struct text_entry *texts[BUCKETS]; /* entries are added, never changed */
+};
+
+static pasta_status encode_images(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err)
+{
+    const struct encoder *e = ctx;
+    struct pasta_image *images = pasta_calloc((size_t)n, sizeof *images);
+    pasta_status status = PASTA_OK;
+
+    for (int i = 0; i < n && status == PASTA_OK; i++)
+        status = e->t2i.draw(e->t2i.ctx, prompts[i], seeds[i], &images[i], err);
+    if (status == PASTA_OK)
+        status = pasta_clip_images(e->clip, images, n, false, out, err);
+    for (int i = 0; i < n; i++)
+        pasta_image_release(&images[i]);
+    free(images);
+    return status;
+}
+
+static const float *find_text(struct encoder *e, uint64_t bucket, const char *text)
+{
+    pthread_mutex_lock(&e->lock);
+    const struct text_entry *entry = e->texts[bucket];
+    while (entry && strcmp(entry->text, text) != 0)
+        entry = entry->next;
+    pthread_mutex_unlock(&e->lock);
+    return entry ? entry->embedding : NULL;
+}
+
+static pasta_status encode_text(struct encoder *e, const char *text, float *out, struct pasta_err *err)
+{
+    const size_t bytes = (size_t)pasta_clip_dim(e->clip) * sizeof *out;
+    const uint64_t bucket = pasta_hash64(text) % BUCKETS;
+    const float *known = find_text(e, bucket, text);
+
+    if (known) {
+        memcpy(out, known, bytes);
+        return PASTA_OK;
+    }
+    const pasta_status status = pasta_clip_texts(e->clip, &text, 1, false, out, err);
+    if (status != PASTA_OK)
+        return status;
+    /* Two threads may both get here: the later entry is never found, and holds the same numbers. */
+    struct text_entry *entry = pasta_malloc(sizeof *entry);
+    *entry = (struct text_entry){.text = pasta_strdup(text), .embedding = pasta_malloc(bytes)};
+    memcpy(entry->embedding, out, bytes);
+    pthread_mutex_lock(&e->lock);
+    entry->next = e->texts[bucket];
+    e->texts[bucket] = entry;
+    pthread_mutex_unlock(&e->lock);
+    return PASTA_OK;
+}
+
+static pasta_status encode_texts(void *ctx, const char *const *texts, int n, float *out, struct pasta_err *err)
+{
+    struct encoder *e = ctx;
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i++)
+        status = encode_text(e, texts[i], out + (size_t)i * (size_t)pasta_clip_dim(e->clip), err);
+    return status;
+}
+
+static void forget_texts(struct encoder *e)
+{
+    for (int b = 0; b < BUCKETS; b++)
+        for (struct text_entry *entry = e->texts[b], *next; entry; entry = next) {
+            next = entry->next;
+            free(entry->text);
+            free(entry->embedding);
+            free(entry);
+        }
+}
+
+/* --- the stage ---------------------------------------------------------------------------------- */
+
+struct simulate {
+    struct pasta_context *context;
+    struct pasta_sketch *sketch;
+    struct pasta_prompts prompts;
+    struct pasta_user_model *model;
+    struct pasta_clip *clip;
+    struct encoder *encoder;
+    struct pasta_simulated_user *user;
+    struct pasta_rollout rollout;
+};
+
+static pasta_status session_line(void *ctx, int64_t item, int worker, struct pasta_str *out, struct pasta_err *err)
+{
+    const struct simulate *s = ctx;
+    /* Every session has a user of its own, whose type is drawn from the model's prior. */
+    const struct pasta_rollout_job job = pasta_rollout_deal(s->rollout.seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items,
+                                                            (uint32_t)s->prompts.n);
+    struct pasta_arena arena = {0};
+    struct pasta_session session;
+    (void)worker;
+
+    pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
+    const pasta_status status = pasta_rollout_session(&s->rollout, job.index, job.person, job.prompt, &arena, &session, err);
+    if (status == PASTA_OK) {
+        session.user_type = pasta_simulated_user_type(s->model, s->rollout.seed, job.index);
+        session.turn_utility = NULL; /* the reward is the rating, as for people */
+        pasta_session_print(&session, out);
+    }
+    pasta_arena_release(&arena);
+    return status;
+}
+
+static pasta_status work(struct simulate *s, struct pasta_err *err)
+{
+    const int64_t sessions = s->context->config.simulate.sessions;
+    struct pasta_progress progress;
+    pasta_progress_init(&progress, "simulate", "sessions", sessions);
+    const struct pasta_part_run run = {.dir = s->context->out, .name = "sessions", .items = sessions, .part = SESSIONS_A_PART,
+                                       .threads = s->context->threads, .progress = &progress, .line = session_line, .ctx = s};
+    const pasta_status status = pasta_part_run(&run, err);
+    pasta_progress_done(&progress);
+    return status;
+}
+
+static pasta_status finish(struct simulate *s, struct pasta_err *err)
+{
+    const struct pasta_context *context = s->context;
+    struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
+    struct pasta_collected found;
+    pasta_status status;
+
+    pasta_manifest_library(manifest, "libtorch", pt_version());
+    pasta_manifest_library(manifest, "blas", pasta_blas_describe());
+    if ((status = pasta_collected_scan(context->out, "prompts.txt", &found, err)) != PASTA_OK)
+        goto out;
+    pasta_manifest_count(manifest, "sessions", found.sessions);
+    pasta_manifest_count(manifest, "images", context->config.simulate.save_images ? found.images : 0);
+    if ((status = pasta_manifest_input(manifest, prompts_path, err)) != PASTA_OK ||
+        (status = pasta_manifest_input(manifest, user_model_path, err)) != PASTA_OK ||
+        (*model_path && (status = pasta_manifest_input(manifest, model_path, err)) != PASTA_OK) ||
+        (status = pasta_manifest_output(manifest, context->out, "sessions.jsonl", err)) != PASTA_OK ||
+        (status = pasta_manifest_output(manifest, context->out, "prompts.txt", err)) != PASTA_OK ||
+        (status = pasta_manifest_output(manifest, context->out, "settings.json", err)) != PASTA_OK)
+        goto out;
+    status = pasta_manifest_write(manifest, context->out, err);
+out:
+    pasta_manifest_free(manifest);
+    return status;
+}
+
+static pasta_status report(const struct pasta_context *context, struct pasta_err *err)
+{
+    struct pasta_collected found;
+    struct pasta_str text = {0};
+    const pasta_status status = pasta_collected_scan(context->out, NULL, &found, err);
+    if (status == PASTA_OK) {
+        pasta_collected_print(&found, context->json, &text);
+        fputs(text.data, stdout);
+    }
+    pasta_str_release(&text);
+    return status;
+}
+
+static pasta_status plan(struct simulate *s, struct pasta_err *err)
+{
+    const struct pasta_simulate_settings *set = &s->context->config.simulate;
+    const struct pasta_agent_settings *agent = &s->context->config.agent;
+    const double turns = (double)(set->sessions * agent->horizon), images = turns * (double)(agent->slate * agent->images);
+    struct pasta_str line = {0};
+    double image_bytes;
+    const double began = pasta_now();
+
+    s->rollout.image_root = NULL;
+    pasta_status status = session_line(s, 0, 0, &line, err);
+    const double seconds = pasta_now() - began;
+    if (status == PASTA_OK)
+        status = pasta_image_bytes(&s->rollout.t2i, s->prompts.items, (int)(s->prompts.n < 8 ? s->prompts.n : 8), &image_bytes, err);
+    if (status == PASTA_OK) {
+        const struct pasta_plan_row rows[] = {
+            {"user_types", "", s->model->n_types}, {"prompts", "", (double)s->prompts.n}, {"sessions", "", (double)set->sessions},
+            {"turns", "", turns}, {"images_drawn", "", images}, {"images_encoded", "", images},
+            {"texts_encoded", "at most", (double)(set->sessions < (int64_t)s->prompts.n ? (double)set->sessions : (double)s->prompts.n)},
+            {"records_disk", "bytes", (double)set->sessions * (double)line.length},
+            {"images_disk", "bytes", set->save_images ? images * image_bytes : 0},
+            {"seconds", "at the rate of the first session", (double)set->sessions * seconds / s->context->threads}};
+        pasta_plan_print(rows, sizeof rows / sizeof *rows, s->context->json);
+    }
+    pasta_str_release(&line);
+    return status;
+}
+
+static pasta_status simulate(struct simulate *s, struct pasta_err *err)
+{
+    static const char *const owned[] = {"manifest.json", "sessions.jsonl", "prompts.txt", "settings.json", "parts/", "images/", NULL};
+    const struct pasta_context *context = s->context;
+    char *weights = pasta_path_join(user_model_path, "user_model.safetensors"), *shape = pasta_path_join(user_model_path, "config.json");
+    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"user_model", weights}, {"user_model_config", shape}};
+    bool complete = false;
+    pasta_status status;
+
+    if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) == PASTA_OK)
+        status = pasta_run_stamp(context, inputs, 3, err);
+    if (status == PASTA_OK && complete)
+        pasta_info("'%s' is complete: nothing to do", context->out);
+    else if (status == PASTA_OK && (status = work(s, err)) == PASTA_OK)
+        status = finish(s, err);
+    free(weights);
+    free(shape);
+    return status == PASTA_OK ? report(context, err) : status;
+}
+
+static pasta_status load(struct simulate *s, struct pasta_err *err)
+{
+    const struct pasta_config *config = &s->context->config;
+    pasta_status status;
+
+    if ((status = pasta_prompts_read(prompts_path, &s->prompts, err)) != PASTA_OK ||
+        (status = pasta_user_model_load(user_model_path, NULL, &s->model, err)) != PASTA_OK ||
+        (status = pasta_clip_load(model_path, config->device, &s->clip, err)) != PASTA_OK ||
+        (status = pasta_user_model_fits(s->model, pasta_clip_hash(s->clip), pasta_clip_dim(s->clip), user_model_path, err)) != PASTA_OK ||
+        (status = pasta_sketch_open(&config->world, &config->agent, &s->sketch, err)) != PASTA_OK)
+        return status;
+
+    s->encoder = pasta_calloc(1, sizeof *s->encoder);
+    s->encoder->clip = s->clip;
+    s->encoder->t2i = pasta_sketch_t2i(s->sketch);
+    pthread_mutex_init(&s->encoder->lock, NULL);
+    s->user = pasta_simulated_user_new(s->model, (struct pasta_user_embedder){s->encoder, encode_images, encode_texts});
+    s->rollout = (struct pasta_rollout){
+        .settings = &config->agent, .generator = pasta_sketch_generator(s->sketch), .t2i = s->encoder->t2i,
+        .policy = pasta_policy_named(config->simulate.agent), .rater = pasta_simulated_user_rater(s->user), .seed = config->seed,
+        .image_root = config->simulate.save_images ? s->context->out : NULL};
+    return pasta_rollout_check(&s->rollout, err);
+}
+
+static pasta_status run(struct pasta_context *context, struct pasta_err *err)
+{
+    char *standard = pasta_data_path("prompts/sketch.txt");
+    struct simulate s = {.context = context};
+
+    prompts_path = prompts_path ? prompts_path : standard;
+    model_path = model_path ? model_path : context->config.embed.model;
+    pasta_status status = load(&s, err);
+    if (status == PASTA_OK)
+        status = context->dry_run ? plan(&s, err) : simulate(&s, err);
+
+    pasta_simulated_user_free(s.user);
+    if (s.encoder) {
+        forget_texts(s.encoder);
+        pthread_mutex_destroy(&s.encoder->lock);
+        free(s.encoder);
+    }
+    pasta_clip_free(s.clip);
+    pasta_user_model_free(s.model);
+    pasta_sketch_close(s.sketch);
+    pasta_prompts_release(&s.prompts);
+    free(standard);
+    return status;
+}
+
+static const char *libraries(void)
+{
+    static char text[300];
+    snprintf(text, sizeof text, "libtorch %s\n%s", pt_version(), pasta_blas_describe());
+    return text;
+}
+
+static const struct pasta_option options[] = {
+    {"user-model", PASTA_OPT_STRING, &user_model_path, "DIR", "a trained user model", "whose users are to be simulated"},
+    {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with (embed.model)", NULL},
+    {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
+    {0}};
+
+static const struct pasta_command command = {
+    .name = "pasta-simulate",
+    .summary = "trajectories of simulated users, drawn from a trained user model",
+    .examples = "  pasta-simulate --config configs/sketch.json --user-model runs/user-model --out runs/simulated\n"
+                "  pasta-simulate --user-model runs/user-model --set simulate.sessions=1000 --threads 2 --out runs/simulated\n"
+                "  pasta-simulate --user-model runs/user-model --set simulate.sessions=30000 --dry-run\n",
+    .options = options,
+    .prepare = pasta_blas_ensure,
+    .libraries = libraries};
+
+int main(int argc, char **argv)
+{
+    return pasta_command_main(&command, argc, argv, run);
+}

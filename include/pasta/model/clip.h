@@ -6,12 +6,40 @@
 #define PASTA_MODEL_CLIP_H
 #include "pasta/base/config.h"
 #include "pasta/io/image.h"
+#include "pasta/model/bpe.h"
+#include "pasta/model/preprocess.h"
 #include "pasta/tensor/params.h"
+/* Shape of one tower, as its section of config.json gives it. */
+struct pasta_clip_tower {
+    int64_t width;     /* hidden_size, a multiple of heads */
+    int64_t mlp;       /* intermediate_size */
+    int64_t layers, heads;
+    bool quick_gelu;   /* hidden_act: x sigmoid(1.702 x), else the exact gelu */
+    double eps;        /* layer_norm_eps */
+};
+struct pasta_clip_shape {
+    struct pasta_clip_tower text, vision;
+    int64_t vocab, context;      /* text: ids, positions */
+    int64_t end;                 /* the id at whose first place the text is pooled */
+    int64_t image_size, patch;   /* vision: pixels; patches = (image_size / patch)^2 */
+    int64_t projection;          /* D */
+    double logit_scale_init;
+};
+
 struct pasta_clip; /* weights, tokenizer, preprocessing; encoding is safe from several threads at once */
 
 /* Loads a folder: config.json, model.safetensors (or shards), vocab.json + merges.txt (or tokenizer.json), preprocessor_config.json. "" = the embedded encoder. */
 pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter)) on the CPU, for
+ * training. Takes ownership of `bpe`, also on error; vocab and end come from it. Images are preprocessed in CLIP's own way. */
+pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Writes a folder that pasta_clip_load and transformers open: config.json, model.safetensors in `dtype` (PT_F32, PT_F16), vocab.json,
+ * merges.txt, tokenizer_config.json, special_tokens_map.json, preprocessor_config.json. */
+pasta_status pasta_clip_save(const struct pasta_clip *clip, const char *dir, pt_dtype dtype, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_clip_free(struct pasta_clip *clip);
+const struct pasta_clip_shape *pasta_clip_shape_of(const struct pasta_clip *clip);
+const struct pasta_bpe *pasta_clip_bpe(const struct pasta_clip *clip);
+const struct pasta_preprocess *pasta_clip_preprocess(const struct pasta_clip *clip);
 int pasta_clip_dim(const struct pasta_clip *clip);          /* D */
 const char *pasta_clip_hash(const struct pasta_clip *clip); /* the encoder's identity in feature packs */
 double pasta_clip_logit_scale(const struct pasta_clip *clip); /* exp already applied */
@@ -23,5 +51,6 @@ pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *
 
 /* The differentiable forward passes; call inside a scope. Results are not normalised. */
 pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* f32 [B,3,S,S] */);      /* [B,D] */
-pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded */);       /* [B,D] */
+pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded behind the end token, T <= context */);       /* [B,D] */
+pt pasta_clip_scale(const struct pasta_clip *clip); /* exp(logit_scale), rank 0 */
 #endif

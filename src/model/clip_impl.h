@@ -28,14 +28,16 @@ struct pasta_clip {
     pt pre_norm_w, pre_norm_b, post_norm_w, post_norm_b;
     pt visual_projection_w;              /* [P,Dv] */
     pt logit_scale;                      /* [] */
-    const char *device;                  /* "cpu", ...; owned */
+    char *device;                        /* "cpu", "cuda:0"; owned */
     char hash[65];
 };
 
-/* Every parameter's name and shape, in the order of the published checkpoints' modules. */
-struct clip_param { char *name; int rank; int64_t shape[4]; double init_std; /* 0: see clip_params.c */ };
+/* Every parameter's name, shape and initialisation, in the order of the published network's modules. */
+struct clip_param { char *name; int rank; int64_t shape[4]; double init_std; /* 0: zeros, below 0: ones */ };
 struct clip_param *clip_param_list(const struct pasta_clip_shape *shape, int *n);
 void clip_param_list_free(struct clip_param *list, int n);
+/* Adds all of them to `params`, at random. */
+pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, struct pasta_params *params, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Looks every parameter up in clip->params once. */
 void clip_bind(struct pasta_clip *clip);
 

@@ -1,0 +1,263 @@
+/* clip.c: CLIP folders, and encoding of images and texts. */
+#include "pasta/model/clip.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clip_impl.h"
+#include "pasta/base/paths.h"
+#include "pasta/io/file.h"
+#include "pasta/io/sha256.h"
+#include "pasta/model/weights.h"
+
+enum { BATCH = 64 }; /* rows that one forward pass takes */
+
+static pasta_status load_weights(struct pasta_clip *clip, const char *dir, char weights_hash[65], struct pasta_err *err)
+{
+    struct pasta_weights *w;
+    int n;
+    pasta_status status = pasta_weights_open(dir, &w, err);
+    if (status != PASTA_OK)
+        return status;
+    struct clip_param *list = clip_param_list(&clip->shape, &n);
+    for (int i = 0; i < n && status == PASTA_OK; i++)
+        status = pasta_weights_load(w, list[i].name, list[i].name, list[i].rank, list[i].shape, PT_F32, clip->device, &clip->params, err);
+    clip_param_list_free(list, n);
+    if (status == PASTA_OK)
+        memcpy(weights_hash, pasta_weights_hash(w), 65);
+    pasta_weights_close(w);
+    return status;
+}
+
+/* The encoder's identity: weights, and every other file that has a say in an embedding. */
+static pasta_status hash_folder(const char *dir, const char *weights_hash, char hash[65], struct pasta_err *err)
+{
+    static const char *const names[] = {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "tokenizer.json"};
+    struct pasta_str all = {0};
+    pasta_status status = PASTA_OK;
+    pasta_str_add(&all, weights_hash);
+    for (size_t i = 0; i < sizeof names / sizeof *names && status == PASTA_OK; i++) {
+        char file_hash[65], *path = pasta_path_join(dir, names[i]);
+        if (pasta_file_exists(path) && (status = pasta_sha256_file(path, file_hash, err)) == PASTA_OK)
+            pasta_str_printf(&all, "\n%s %s", names[i], file_hash);
+        free(path);
+    }
+    if (status == PASTA_OK)
+        pasta_sha256(all.data, all.length, hash);
+    pasta_str_release(&all);
+    return status;
+}
+
+pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_clip **out, struct pasta_err *err)
+{
+    char *embedded = *dir ? NULL : pasta_data_path("models/clip-sketch"), weights_hash[65];
+    if (embedded)
+        dir = embedded;
+    struct pasta_clip *clip = pasta_calloc(1, sizeof *clip);
+    clip->device = pasta_strdup(device);
+    pasta_status status = clip_config_read(dir, &clip->shape, err);
+    if (status == PASTA_OK)
+        status = pasta_preprocess_read(dir, (int)clip->shape.image_size, &clip->preprocess, err);
+    if (status == PASTA_OK)
+        status = pasta_bpe_load(dir, &clip->bpe, err);
+    if (status == PASTA_OK && pasta_bpe_vocab(clip->bpe) > clip->shape.vocab)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a tokenizer of at most vocab_size %lld entries, found %d", dir, (long long)clip->shape.vocab,
+                            pasta_bpe_vocab(clip->bpe));
+    if (status == PASTA_OK && pasta_bpe_end(clip->bpe) != clip->shape.end)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected the tokenizer's end token to have config.json's eos_token_id %lld, found %lld", dir,
+                            (long long)clip->shape.end, (long long)pasta_bpe_end(clip->bpe));
+    if (status == PASTA_OK)
+        status = load_weights(clip, dir, weights_hash, err);
+    if (status == PASTA_OK)
+        status = hash_folder(dir, weights_hash, clip->hash, err);
+    free(embedded);
+    if (status != PASTA_OK) {
+        pasta_clip_free(clip);
+        return status;
+    }
+    clip_bind(clip);
+    *out = clip;
+    return PASTA_OK;
+}
+
+pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, struct pasta_clip **out, struct pasta_err *err)
+{
+    struct pasta_clip *clip = pasta_calloc(1, sizeof *clip);
+    clip->shape = *shape;
+    clip->shape.vocab = pasta_bpe_vocab(bpe);
+    clip->shape.end = pasta_bpe_end(bpe);
+    clip->bpe = bpe;
+    clip->device = pasta_strdup("cpu");
+    clip->preprocess = pasta_preprocess_clip((int)shape->image_size);
+    pasta_status status = clip_shape_check(&clip->shape, "CLIP", PASTA_ERR_USAGE, err);
+    if (status == PASTA_OK)
+        status = clip_init_params(&clip->shape, seed, &clip->params, err);
+    if (status != PASTA_OK) {
+        pasta_clip_free(clip);
+        return status;
+    }
+    clip_bind(clip);
+    *out = clip;
+    return PASTA_OK;
+}
+
+static pasta_status write_text(const char *dir, const char *name, const struct pasta_str *text, struct pasta_err *err)
+{
+    char *path = pasta_path_join(dir, name);
+    pasta_status status = pasta_file_write(path, text->data, text->length, err);
+    free(path);
+    return status;
+}
+
+pasta_status pasta_clip_save(const struct pasta_clip *clip, const char *dir, pt_dtype dtype, struct pasta_err *err)
+{
+    struct pasta_str text = {0};
+    char *weights = pasta_path_join(dir, "model.safetensors");
+    pasta_status status = pasta_mkdirs(dir, err);
+    if (status == PASTA_OK) {
+        clip_config_print(clip, &text);
+        status = write_text(dir, "config.json", &text, err);
+    }
+    if (status == PASTA_OK) {
+        pasta_str_clear(&text);
+        pasta_preprocess_print(&clip->preprocess, &text);
+        status = write_text(dir, "preprocessor_config.json", &text, err);
+    }
+    if (status == PASTA_OK)
+        status = pasta_bpe_save(clip->bpe, dir, (int)clip->shape.context, err);
+    if (status == PASTA_OK)
+        status = pasta_params_save(&clip->params, weights, dtype, err);
+    pasta_str_release(&text);
+    free(weights);
+    return status;
+}
+
+void pasta_clip_free(struct pasta_clip *clip)
+{
+    if (!clip)
+        return;
+    pasta_params_release(&clip->params);
+    pasta_bpe_free(clip->bpe);
+    free(clip->text);
+    free(clip->vision);
+    free(clip->device);
+    free(clip);
+}
+
+int pasta_clip_dim(const struct pasta_clip *clip)
+{
+    return (int)clip->shape.projection;
+}
+
+const char *pasta_clip_hash(const struct pasta_clip *clip)
+{
+    return clip->hash;
+}
+
+struct pasta_params *pasta_clip_params(struct pasta_clip *clip)
+{
+    return &clip->params;
+}
+
+const struct pasta_clip_shape *pasta_clip_shape_of(const struct pasta_clip *clip)
+{
+    return &clip->shape;
+}
+
+const struct pasta_bpe *pasta_clip_bpe(const struct pasta_clip *clip)
+{
+    return clip->bpe;
+}
+
+const struct pasta_preprocess *pasta_clip_preprocess(const struct pasta_clip *clip)
+{
+    return &clip->preprocess;
+}
+
+double pasta_clip_logit_scale(const struct pasta_clip *clip)
+{
+    return exp(pt_item(clip->logit_scale));
+}
+
+/* --- encoding --- */
+
+static void normalise(float *rows, int n, int dim)
+{
+    for (int i = 0; i < n; i++, rows += dim) {
+        double sum = 0.0;
+        for (int j = 0; j < dim; j++)
+            sum += (double)rows[j] * rows[j];
+        for (int j = 0; j < dim; j++)
+            rows[j] = (float)(rows[j] / sqrt(sum));
+    }
+}
+
+static pasta_status image_batch(const struct pasta_clip *clip, const struct pasta_image *images, int n, float *out, struct pasta_err *err)
+{
+    int64_t side = clip->shape.image_size, values = 3 * side * side;
+    float *pixels = pasta_malloc((size_t)(n * values) * sizeof *pixels);
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i++)
+        status = pasta_preprocess_image(&clip->preprocess, &images[i], (int)side, pixels + i * values, err);
+    if (status == PASTA_OK) {
+        pt_scope_open();
+        pt x = pt_to_device(pt_borrow(pixels, PT_F32, PT_SHAPE(n, 3, side, side)), clip->device);
+        pt_copy_f32(pasta_clip_image_features(clip, x), out);
+        status = pt_scope_close(err);
+    }
+    free(pixels);
+    return status;
+}
+
+static pasta_status text_batch(const struct pasta_clip *clip, const char *const *texts, int n, float *out, struct pasta_err *err)
+{
+    int context = (int)clip->shape.context, longest = 0;
+    int64_t *all = pasta_malloc((size_t)(n * context) * sizeof *all), *ids = NULL;
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i++) {
+        int length = 0;
+        status = pasta_bpe_encode(clip->bpe, texts[i], context, all + i * context, &length, err);
+        for (int j = length; j < context; j++)
+            all[i * context + j] = clip->shape.end;
+        longest = length > longest ? length : longest;
+    }
+    if (status == PASTA_OK) { /* places behind every end token have no say: leave them out */
+        ids = pasta_malloc((size_t)(n * longest) * sizeof *ids);
+        for (int i = 0; i < n; i++)
+            memcpy(ids + i * longest, all + i * context, (size_t)longest * sizeof *ids);
+        pt_scope_open();
+        pt x = pt_to_device(pt_borrow(ids, PT_I64, PT_SHAPE(n, longest)), clip->device);
+        pt_copy_f32(pasta_clip_text_features(clip, x), out);
+        status = pt_scope_close(err);
+    }
+    free(all);
+    free(ids);
+    return status;
+}
+
+pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out, struct pasta_err *err)
+{
+    int dim = pasta_clip_dim(clip);
+    bool grad = pt_grad_enable(false);
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i += BATCH)
+        status = image_batch(clip, images + i, n - i < BATCH ? n - i : BATCH, out + (size_t)i * (size_t)dim, err);
+    pt_grad_enable(grad);
+    if (status == PASTA_OK && !raw)
+        normalise(out, n, dim);
+    return status;
+}
+
+pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out, struct pasta_err *err)
+{
+    int dim = pasta_clip_dim(clip);
+    bool grad = pt_grad_enable(false);
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i += BATCH)
+        status = text_batch(clip, texts + i, n - i < BATCH ? n - i : BATCH, out + (size_t)i * (size_t)dim, err);
+    pt_grad_enable(grad);
+    if (status == PASTA_OK && !raw)
+        normalise(out, n, dim);
+    return status;
+}

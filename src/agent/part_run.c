@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "pasta/base/mem.h"
-#include "pasta/io/file.h"
 #include "pasta/io/parts.h"
 
 struct part {
@@ -48,24 +47,13 @@ static void pass_over(const struct pasta_part_run *run, int64_t n)
     pasta_progress_add(run->progress, n);
 }
 
-static bool joined(const struct pasta_part_run *run)
-{
-    char *path = pasta_asprintf("%s/%s.jsonl", run->dir, run->name);
-    const bool there = pasta_file_exists(path);
-    free(path);
-    return there;
-}
-
 pasta_status pasta_part_run(const struct pasta_part_run *run, struct pasta_err *err)
 {
     const int64_t parts = (run->items + run->part - 1) / run->part;
 
     if (parts == 0)
         return PASTA_OK;
-    const bool whole = joined(run); /* it appears whole: at most some of its parts were not yet removed */
-    if (whole)
-        pass_over(run, run->items);
-    for (int64_t i = 0; i < parts && !whole; i++) {
+    for (int64_t i = 0; i < parts; i++) {
         const int64_t first = i * run->part, n = run->items - first < run->part ? run->items - first : run->part;
         if (pasta_part_done(run->dir, run->name, i)) {
             pass_over(run, n);

@@ -12,7 +12,7 @@ static void print_row(const struct pasta_plan_row *row, struct pasta_str *out)
     int size = 0;
 
     if (strcmp(row->unit, "bytes") != 0) {
-        pasta_str_printf(out, "%-20s %14.0f %s\n", row->key, amount, row->unit);
+        pasta_str_printf(out, "%-20s %14.0f%s%s\n", row->key, amount, *row->unit ? " " : "", row->unit);
         return;
     }
     for (; amount >= 1000 && size < 4; size++)

@@ -35,6 +35,7 @@ static void next_line(const char **text, const char **line, int *length)
     *line = *text + strspn(*text, " ");
     *length = (int)strcspn(*line, "\n");
     *text = *line + *length + ((*line)[*length] == '\n');
+    *length -= *length > 0 && (*line)[*length - 1] == ',';
 }
 
 static pasta_status compare(const char *path, const char *before, const char *now, struct pasta_err *err)

@@ -24,7 +24,7 @@ one=$work/one/sessions.jsonl
 RANDOM=5
 killed=0 again=()
 for _ in $(seq 6); do
-    simulate "$@" --threads 2 --set simulate.save_images=true --out "$work/killed" "${again[@]}" >/dev/null 2>&1 &
+    "$bin/pasta-simulate" "$@" --threads 2 --set simulate.save_images=true --out "$work/killed" "${again[@]}" >/dev/null 2>&1 &
     pid=$!
     sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
     kill -KILL $pid 2>/dev/null && killed=$((killed + 1))
@@ -36,18 +36,18 @@ cmp -s "$one" "$work/killed/sessions.jsonl" || fail "a resumed run has other ses
 [ "$(find "$work/killed/images" -name '*.png' | wc -l)" = 1056 ] || fail "number of images"
 [ $killed -gt 0 ] || fail "no run was killed: the test tested nothing"
 
-simulate "$@" --threads 2 --out "$work/stopped" >"$work/stdout" 2>"$work/stderr" &
+"$bin/pasta-simulate" "$@" --threads 2 --out "$work/stopped" >"$work/stdout" 2>"$work/stderr" &
 pid=$!
 for _ in $(seq 1000); do ls "$work"/stopped/parts/* >/dev/null 2>&1 && break; sleep 0.01; done
 kill -TERM $pid; wait $pid; code=$?
 [ $code = 75 ] || fail "exit $code instead of 75 after SIGTERM"
 run 2 simulate "$@" --out "$work/stopped" --resume --set simulate.agent=random
-grep -q 'simulate\|"agent": "baseline", found "agent": "random"' "$work/stderr" || { fail "other settings are not named"; cat "$work/stderr"; }
+grep -q '"agent": "baseline", found "agent": "random"' "$work/stderr" || { fail "other settings are not named"; cat "$work/stderr"; }
 run 0 simulate "$@" --out "$work/stopped" --resume
 same "$work/one" "$work/stopped"
 
 run 0 simulate "$@" --dry-run
-grep -qE '^images_encoded +1056 $' "$work/stdout" || { fail "plan"; cat "$work/stdout"; }
+grep -qE '^images_encoded +1056$' "$work/stdout" || { fail "plan"; cat "$work/stdout"; }
 run 3 simulate --config $config --user-model "$work/none" --out "$work/bad"
 run 2 simulate --config $config --out "$work/bad"
 run 2 simulate "$@" --set simulate.sessions=0 --out "$work/bad"

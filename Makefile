@@ -17,7 +17,7 @@ WARN     = -Wall -Wextra -Wshadow -Wvla -Wpointer-arith
 CFLAGS   ?= $(OPT_$(CONFIG)) -g
 CXXFLAGS ?= $(OPT_$(CONFIG)) -g
 SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
-PACKAGES = libcjson zlib libpng cairo sentencepiece libcrypto libutf8proc
+PACKAGES = libcjson zlib libpng cairo libcrypto libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 VERSION  := $(shell cat VERSION 2>/dev/null)
@@ -40,7 +40,8 @@ LIBS         = $(TORCH_LIBS) $(PKG_LIBS) -lopenblas -lm
 # --- files -------------------------------------------------------------------------------------
 LAYERS   = base io tensor model world agent user value eval
 LIB_C    = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c)))
-LIB_CXX  = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.cpp)))
+LIB_CXX  = $(filter-out %_module.cpp,$(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.cpp))))
+MODULE   = $(BUILD)/libpasta-spm.so
 LIB_OBJ  = $(LIB_C:src/%.c=$(BUILD)/%.o) $(LIB_CXX:src/%.cpp=$(BUILD)/%.o)
 LIB      = $(BUILD)/libpasta.a
 CMD_MAIN = $(sort $(wildcard src/cmd/pasta.c src/cmd/pasta_*.c))
@@ -52,9 +53,9 @@ TESTS    = $(TEST_C:%.c=$(BUILD)/%)
 .PHONY: all test check check-headers check-deps bench clean install help compile_commands.json
 .DELETE_ON_ERROR:
 
-all: $(BINS) ## build every binary (the default)
+all: $(BINS) $(MODULE) ## build every binary (the default)
 
-tests: $(TESTS) ## build the C tests
+tests: $(TESTS) $(MODULE) ## build the C tests
 
 # Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
 STAMP := $(BUILD)/flags
@@ -82,6 +83,11 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# SentencePiece in a shared object of its own: src/model/spm_module.h says why. Never sanitized: it is loaded apart.
+$(MODULE): src/model/spm_module.cpp src/model/spm_module.h $(STAMP)
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -shared -fPIC -fvisibility=hidden -Wall $(CXXFLAGS) $< -lsentencepiece -o $@
+
 .SECONDEXPANSION:
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_OBJ) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -Wl,-Map=$@.map $^ $(LIBS) -o $@
@@ -103,6 +109,7 @@ bench: all ## ratios against twins, in one run
 install: all ## install binaries and data below PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pasta
 	install $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/lib/pasta && install $(MODULE) $(DESTDIR)$(PREFIX)/lib/pasta
 	cp -R data/. $(DESTDIR)$(PREFIX)/share/pasta
 
 compile_commands.json: ## for editors and clang-tidy (needs bear)

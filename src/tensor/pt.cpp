@@ -527,6 +527,14 @@ void pt_copy_bytes(pt t, void *out)
         copy_out("pt_copy_bytes", t, at::kByte, out);
 }
 
+const void *pt_data(pt t)
+{
+    return look("pt_data", t, (const void *)nullptr, [](const Tensor &x) {
+        TORCH_CHECK(x.device().is_cpu() && x.is_contiguous(), "expected a contiguous tensor in main memory");
+        return (const void *)x.data_ptr();
+    });
+}
+
 // --- dtype, device --------------------------------------------------------------------------------
 
 pt pt_to_dtype(pt t, pt_dtype dtype)

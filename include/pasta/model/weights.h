@@ -13,15 +13,18 @@ bool pasta_weights_has(const struct pasta_weights *w, const char *name);
 /* Adds `name` (as `as`) to params in the dtype `dtype` on `device`. Missing or misshapen: PASTA_ERR_INPUT naming folder, tensor, both shapes. */
 pasta_status pasta_weights_load(struct pasta_weights *w, const char *name, const char *as, int rank, const int64_t *shape,
                                 pt_dtype dtype, const char *device, struct pasta_params *params, struct pasta_err *err) PASTA_MUST_CHECK;
-const char *pasta_weights_hash(struct pasta_weights *w); /* SHA-256 over the weight files; valid until close */
+/* SHA-256 of the weight file, as sha256sum prints it; of several shards: of the list of their digests and names. 64 digits, valid until
+ * close; empty if a file can no longer be read. */
+const char *pasta_weights_hash(struct pasta_weights *w);
 
 /* Writes params as one safetensors file; dtype PT_F32, PT_F16 or PT_BF16 for floating-point ones. */
 pasta_status pasta_params_save(const struct pasta_params *params, const char *path, pt_dtype dtype, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Overwrites the values of params from a file that holds exactly the same names and shapes. */
 pasta_status pasta_params_restore(struct pasta_params *params, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 
-/* A training checkpoint: one safetensors file with every list (prefix/NAME), the optimiser's state and step, the step counter and
- * `extra` named scalars. Written atomically; restoring checks names and shapes. Same state, same bytes. */
+/* A training checkpoint: one safetensors file with every list (PREFIX/NAME), every optimiser's state (optimN/NAME), and in its metadata
+ * the step counter and each optimiser's steps; dtypes as they are. Written atomically. Restoring checks names, dtypes and shapes
+ * before it changes anything. Same state, same bytes. */
 struct pasta_checkpoint_list { const char *prefix; struct pasta_params *params; };
 pasta_status pasta_checkpoint_save(const char *path, int64_t step, const struct pasta_checkpoint_list *lists, int n_lists,
                                    struct pasta_optim *const *optims, int n_optims, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -75,6 +75,8 @@ double pt_item(pt t);                    /* the value of a one-element tensor; N
 void pt_copy_f32(pt t, float *out);      /* numel values, row-major; converts */
 void pt_copy_i64(pt t, int64_t *out);
 void pt_copy_bytes(pt t, void *out);     /* numel * size of dtype, row-major, no conversion */
+/* The elements in place, row-major, valid as long as t: for a contiguous tensor in main memory; anything else fails. */
+const void *pt_data(pt t);
 
 /* --- dtype, device --- */
 pt pt_to_dtype(pt t, pt_dtype dtype);

@@ -1,0 +1,336 @@
+/* Gemma and its tokenizer against PyTorch's reference, and the packed pass against the plain one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pasta/base/json.h"
+#include "pasta/base/mem.h"
+#include "pasta/base/paths.h"
+#include "pasta/base/rng.h"
+#include "pasta/io/file.h"
+#include "pasta/io/safetensors.h"
+#include "pasta/model/gemma.h"
+#include "pasta/model/spm.h"
+
+static const double TOLERANCE = 1e-4; /* float32 against float32 in another order of summation; hidden states have size 1 */
+
+static char *parity_path(const char *name)
+{
+    const char *shared = getenv("PASTA_SHARED");
+    char *path = pasta_asprintf("%s/parity/gemma-tiny/%s", shared ? shared : "../shared", name);
+    if (!pasta_file_exists(path)) {
+        print_message("skipped: no %s\n", path);
+        free(path);
+        skip();
+    }
+    return path;
+}
+
+static struct pasta_gemma *load_tiny(void)
+{
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = NULL;
+    bool initialised = true;
+    char *config = parity_path("config.json");
+    *strrchr(config, '/') = 0;
+    if (pasta_gemma_load(config, "cpu", PT_F32, 0, &initialised, &g, &err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    assert_false(initialised);
+    free(config);
+    return g;
+}
+
+static struct pasta_safetensors *load_expected(void)
+{
+    struct pasta_err err = {0};
+    struct pasta_safetensors *st = NULL;
+    char *path = parity_path("expected.safetensors");
+    if (pasta_safetensors_open(path, &st, &err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    free(path);
+    return st;
+}
+
+static const void *expected_data(const struct pasta_safetensors *st, const char *name)
+{
+    const struct pasta_st_tensor *t = pasta_safetensors_find(st, name);
+    assert_non_null(t);
+    return t->data;
+}
+
+static double largest_difference(const float *a, const float *b, size_t n)
+{
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        assert_true(isfinite(a[i]));
+        largest = fmax(largest, fabs((double)a[i] - b[i]));
+    }
+    return largest;
+}
+
+static void tokenizer_matches(void **state)
+{
+    (void)state;
+    struct pasta_err err = {0};
+    struct pasta_spm *spm = NULL;
+    struct pasta_str text = {0};
+    cJSON *cases = NULL;
+    char *model = parity_path("tokenizer.model"), *tokens = parity_path("tokens.json");
+    assert_int_equal(pasta_spm_load(model, &spm, &err), PASTA_OK);
+    assert_int_equal(pasta_file_read(tokens, &text, &err), PASTA_OK);
+    assert_int_equal(pasta_json_parse(text.data, text.length, tokens, &cases, &err), PASTA_OK);
+    assert_int_equal(pasta_spm_vocab(spm), 768);
+    assert_int_equal(pasta_spm_bos(spm), 2);
+    const cJSON *item;
+    int checked = 0;
+    cJSON_ArrayForEach(item, cases) {
+        const cJSON *want = cJSON_GetObjectItem(item, "ids");
+        int64_t *ids;
+        int n;
+        assert_int_equal(pasta_spm_encode(spm, cJSON_GetObjectItem(item, "text")->valuestring, &ids, &n, &err), PASTA_OK);
+        assert_int_equal(n + 1, cJSON_GetArraySize(want)); /* the reference has <bos> first */
+        for (int i = 0; i < n; i++)
+            assert_int_equal(ids[i], cJSON_GetArrayItem(want, i + 1)->valueint);
+        free(ids);
+        checked++;
+    }
+    assert_int_equal(checked, 7);
+    cJSON_Delete(cases);
+    pasta_str_release(&text);
+    pasta_spm_free(spm);
+    free(tokens);
+    free(model);
+}
+
+static void broken_tokenizer_is_refused(void **state)
+{
+    (void)state;
+    struct pasta_err missing = {0}, broken = {0};
+    struct pasta_spm *spm = NULL;
+    assert_int_equal(pasta_spm_load("/nonexistent/tokenizer.model", &spm, &missing), PASTA_ERR_INPUT);
+    assert_non_null(strstr(missing.message, "/nonexistent/tokenizer.model"));
+    assert_int_equal(pasta_spm_load("Makefile", &spm, &broken), PASTA_ERR_INPUT);
+    assert_non_null(strstr(broken.message, "Makefile"));
+    assert_null(spm);
+}
+
+static void hidden_states_match(void **state)
+{
+    (void)state;
+    enum { B = 7, T = 47, D = 64, V = 768 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny();
+    struct pasta_safetensors *expected = load_expected();
+    const int64_t *lengths = expected_data(expected, "lengths"), *all_ids = expected_data(expected, "input_ids");
+    const float *want_hidden = expected_data(expected, "last_hidden_state"), *want_logits = expected_data(expected, "last_token_logits");
+    const float *want_log_prob = expected_data(expected, "sequence_log_prob");
+    float *hidden = pasta_malloc(sizeof(float) * B * T * D), *logits = pasta_malloc(sizeof(float) * T * V);
+
+    pt_grad_enable(false);
+    pt_scope_open();
+    pt states = pasta_gemma_hidden(g, pt_from_i64(all_ids, PT_SHAPE(B, T)), NULL, NULL);
+    pt_copy_f32(states, hidden);
+    for (int b = 0; b < B; b++) {
+        const int64_t n = lengths[b];
+        const double off = largest_difference(hidden + b * T * D, want_hidden + b * T * D, (size_t)(n * D));
+        if (off > TOLERANCE)
+            fail_msg("row %d: hidden states are off by %g", b, off);
+        pt row = pt_narrow(pt_select(states, 0, b), 0, 0, n);
+        pt all_logits = pasta_gemma_logits(g, row); /* [n,V] */
+        pt_copy_f32(all_logits, logits);
+        assert_true(largest_difference(logits + (n - 1) * V, want_logits + b * V, V) < TOLERANCE);
+        pt log_probs = pt_log_softmax(pt_narrow(all_logits, 0, 0, n - 1), -1);
+        pt next = pt_from_i64(all_ids + b * T + 1, PT_SHAPE(n - 1, 1));
+        assert_float_equal(pt_item(pt_sum(pt_gather(log_probs, 1, next))), want_log_prob[b], 1e-2); /* a sum of up to 46 terms, size 300 */
+    }
+    if (pt_scope_close(&err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    free(logits);
+    free(hidden);
+    pasta_safetensors_close(expected);
+    pasta_gemma_free(g);
+}
+
+static void random_ids(int64_t *ids, int64_t n, uint32_t stream)
+{
+    struct pasta_rng rng = pasta_rng_at(1, PASTA_RNG_TEST, stream, 0, 0);
+    for (int64_t i = 0; i < n; i++)
+        ids[i] = 4 + pasta_rng_below(&rng, 700);
+}
+
+static void packed_equals_one_by_one(void **state)
+{
+    (void)state;
+    enum { B = 2, P = 19, N = 5, W = 6, T = P + N * W, R = N + 2, D = 64 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny();
+    int64_t ids[B * T], fork[B * N], read[B * R];
+    random_ids(ids, B * T, 0);
+    for (int b = 0; b < B; b++) {
+        for (int n = 0; n < N; n++) {
+            fork[b * N + n] = b == 0 ? P - n : 1 + 3 * n;
+            read[b * R + n] = P + n * W + (n + b) % W;
+        }
+        read[b * R + N] = P - 1;
+        read[b * R + N + 1] = 4 * b;
+    }
+    float packed[B * R * D], alone[D];
+    pt_grad_enable(false);
+    pt_scope_open();
+    const struct pasta_gemma_pack pack = {B, P, N, W, R, ids, fork, read};
+    pt_copy_f32(pasta_gemma_packed(g, &pack), packed);
+    for (int b = 0; b < B; b++)
+        for (int r = 0; r < R; r++) {
+            const int64_t at = read[b * R + r], branch = at < P ? 0 : (at - P) / W;
+            const int64_t seen = at < P ? at + 1 : fork[b * N + branch], own = at < P ? at + 1 : P + branch * W;
+            int64_t line[T], n = 0;
+            for (int64_t t = 0; t < seen; t++)
+                line[n++] = ids[b * T + t];
+            for (int64_t t = own; t <= at; t++)
+                line[n++] = ids[b * T + t];
+            pt hidden = pasta_gemma_hidden(g, pt_from_i64(line, PT_SHAPE(1, n)), NULL, NULL);
+            pt_copy_f32(pt_select(pt_select(hidden, 0, 0), 0, n - 1), alone);
+            const double off = largest_difference(packed + (b * R + r) * D, alone, D);
+            if (off > 1e-5)
+                fail_msg("row %d, token read out %d: off by %g", b, r, off);
+        }
+    if (pt_scope_close(&err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    pasta_gemma_free(g);
+}
+
+static void a_bias_hides_and_positions_move(void **state)
+{
+    (void)state;
+    enum { T = 8, D = 64 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny();
+    int64_t ids[T], positions[T] = {0, 1, 2, 3, 4, 4, 5, 6}; /* token 4 is hidden from what follows, which closes up */
+    float bias[T * T], with[T * D], without[(T - 1) * D];
+    random_ids(ids, T, 1);
+    for (int i = 0; i < T; i++)
+        for (int j = 0; j < T; j++)
+            bias[i * T + j] = j > i || (j == 4 && i > 4) ? -1e30f : 0;
+    pt_grad_enable(false);
+    pt_scope_open();
+    pt_copy_f32(pasta_gemma_hidden(g, pt_from_i64(ids, PT_SHAPE(1, T)), pt_from_i64(positions, PT_SHAPE(1, T)), pt_from_f32(bias, PT_SHAPE(1, 1, T, T))), with);
+    memmove(ids + 4, ids + 5, 3 * sizeof *ids);
+    pt_copy_f32(pasta_gemma_hidden(g, pt_from_i64(ids, PT_SHAPE(1, T - 1)), NULL, NULL), without);
+    assert_int_equal(pt_scope_close(&err), PASTA_OK);
+    assert_true(largest_difference(with, without, 4 * D) < 1e-5);
+    assert_true(largest_difference(with + 5 * D, without + 4 * D, 3 * D) < 1e-5);
+    pasta_gemma_free(g);
+}
+
+/* A scalar that depends on every parameter of the packed pass. */
+static pt probe(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack)
+{
+    return pt_mean(pt_square(pt_narrow(pasta_gemma_packed(g, pack), -1, 0, 7)));
+}
+
+static void packed_gradient_matches_finite_differences(void **state)
+{
+    (void)state;
+    enum { P = 9, N = 3, W = 4, T = P + N * W, R = 4 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny();
+    struct pasta_params *params = pasta_gemma_params(g);
+    int64_t ids[T], fork[N] = {9, 5, 2}, read[R] = {P + 3, P + 5, P + 8, 6};
+    random_ids(ids, T, 2);
+    const struct pasta_gemma_pack pack = {1, P, N, W, R, ids, fork, read};
+    double loss[2], norm2 = 0;
+    const double h = 1e-3;
+    pasta_params_requires_grad(params, true);
+    pt_scope_open();
+    pt_grad_enable(true);
+    pt_backward(probe(g, &pack));
+    pt_grad_enable(false);
+    for (int i = 0; i < params->n; i++) {
+        pt grad = pt_grad(params->items[i].tensor);
+        assert_non_null(grad);
+        norm2 += pt_item(pt_sum(pt_square(grad)));
+    }
+    for (int side = 0; side < 2; side++) { /* h along the gradient, then h against it */
+        for (int i = 0; i < params->n; i++)
+            pt_add_(params->items[i].tensor, pt_grad(params->items[i].tensor), (side == 0 ? h : -2 * h) / sqrt(norm2));
+        loss[side] = pt_item(probe(g, &pack));
+    }
+    assert_int_equal(pt_scope_close(&err), PASTA_OK);
+    const double slope = (loss[0] - loss[1]) / (2 * h);
+    if (fabs(slope / sqrt(norm2) - 1) > 0.01)
+        fail_msg("slope %g, gradient norm %g", slope, sqrt(norm2));
+    pasta_gemma_free(g);
+}
+
+static void saved_equals_loaded(void **state)
+{
+    (void)state;
+    enum { T = 5, D = 64 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny(), *again = NULL;
+    char dir[] = "/tmp/pasta-gemma-XXXXXX";
+    bool initialised;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(pasta_gemma_save(g, dir, "GemmaForCausalLM", NULL, &err), PASTA_OK);
+    assert_int_equal(pasta_gemma_load(dir, "cpu", PT_F32, 0, &initialised, &again, &err), PASTA_OK);
+    assert_false(initialised);
+    assert_memory_equal(pasta_gemma_shape(g), pasta_gemma_shape(again), sizeof(struct pasta_gemma_config));
+    struct pasta_gemma *copy = pasta_gemma_copy(again);
+    pasta_gemma_free(again);
+    float a[T * D], b[T * D];
+    int64_t ids[T];
+    random_ids(ids, T, 3);
+    pt_grad_enable(false);
+    pt_scope_open();
+    pt_copy_f32(pasta_gemma_hidden(g, pt_from_i64(ids, PT_SHAPE(1, T)), NULL, NULL), a);
+    pt_copy_f32(pasta_gemma_hidden(copy, pt_from_i64(ids, PT_SHAPE(1, T)), NULL, NULL), b);
+    assert_int_equal(pt_scope_close(&err), PASTA_OK);
+    assert_memory_equal(a, b, sizeof a);
+
+    /* without its weights the same folder gives a random start, addressed by the seed */
+    const char *name = "model.layers.1.mlp.up_proj.weight";
+    struct pasta_gemma *start[3] = {NULL};
+    char *weights = pasta_path_join(dir, "model.safetensors"), *config = pasta_path_join(dir, "config.json");
+    pt w[3];
+    assert_int_equal(unlink(weights), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pasta_gemma_load(dir, "cpu", PT_F32, i == 2 ? 2 : 1, &initialised, &start[i], &err), PASTA_OK);
+        assert_true(initialised);
+        w[i] = pasta_params_get(pasta_gemma_params(start[i]), name);
+    }
+    pt_scope_open();
+    assert_true(pt_item(pt_norm(pt_sub(w[0], w[1]))) == 0);
+    assert_true(pt_item(pt_norm(pt_sub(w[0], w[2]))) > 0.1);
+    assert_float_equal(pt_item(pt_norm(w[0])) / sqrt((double)pt_numel(w[0])), 0.02, 1e-3);
+    assert_int_equal(pt_scope_close(&err), PASTA_OK);
+    unlink(config);
+    rmdir(dir);
+    free(config);
+    free(weights);
+    for (int i = 0; i < 3; i++)
+        pasta_gemma_free(start[i]);
+    pasta_gemma_free(copy);
+    pasta_gemma_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tokenizer_matches),
+        cmocka_unit_test(broken_tokenizer_is_refused),
+        cmocka_unit_test(hidden_states_match),
+        cmocka_unit_test(packed_equals_one_by_one),
+        cmocka_unit_test(a_bias_hides_and_positions_move),
+        cmocka_unit_test(packed_gradient_matches_finite_differences),
+        cmocka_unit_test(saved_equals_loaded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

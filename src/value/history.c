@@ -1,0 +1,201 @@
+/* history.c: the template of history.h, and its tokens. */
+#include "pasta/value/history.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "pasta/base/mem.h"
+
+/* --- words that two prompts share --------------------------------------------------------------------------------- */
+
+struct word { const char *text; int length; const char *core; int core_length; }; /* core: without punctuation at its ends */
+enum { MAX_WORDS = 512 }; /* of a prompt; further ones are taken as new words */
+
+static int split_words(const char *text, struct word *words)
+{
+    int n = 0;
+    while (n < MAX_WORDS) {
+        text += strspn(text, " \t\r\n");
+        if (!*text)
+            break;
+        struct word w = {.text = text, .length = (int)strcspn(text, " \t\r\n")};
+        w.core = w.text;
+        w.core_length = w.length;
+        while (w.core_length > 1 && ispunct((unsigned char)*w.core))
+            w.core++, w.core_length--;
+        while (w.core_length > 1 && ispunct((unsigned char)w.core[w.core_length - 1]))
+            w.core_length--;
+        words[n++] = w;
+        text += w.length;
+    }
+    return n;
+}
+
+static bool same_word(const struct word *a, const struct word *b)
+{
+    return a->core_length == b->core_length && strncasecmp(a->core, b->core, (size_t)a->core_length) == 0;
+}
+
+void pasta_history_shorten(const char *prompt, const char *base, struct pasta_str *out)
+{
+    struct word *a = pasta_malloc(2 * MAX_WORDS * sizeof *a), *b = a + MAX_WORDS;
+    const int n = split_words(prompt, a), m = split_words(base, b);
+    /* longest[i][j]: length of the longest common subsequence of a[i..] and b[j..] */
+    uint16_t *longest = pasta_calloc((size_t)(n + 1) * (size_t)(m + 1), sizeof *longest);
+#define LONGEST(i, j) longest[(i) * (m + 1) + (j)]
+    for (int i = n - 1; i >= 0; i--)
+        for (int j = m - 1; j >= 0; j--) {
+            const uint16_t skip = LONGEST(i + 1, j) > LONGEST(i, j + 1) ? LONGEST(i + 1, j) : LONGEST(i, j + 1);
+            LONGEST(i, j) = same_word(&a[i], &b[j]) ? (uint16_t)(LONGEST(i + 1, j + 1) + 1) : skip;
+        }
+    bool kept = false, first = true;
+    for (int i = 0, j = 0; i < n; i++) {
+        while (j < m && LONGEST(i, j + 1) == LONGEST(i, j) && !same_word(&a[i], &b[j]))
+            j++;
+        const bool common = j < m && same_word(&a[i], &b[j]);
+        if (!first && !(common && kept))
+            pasta_str_addc(out, ' ');
+        if (common) {
+            if (!kept)
+                pasta_str_addc(out, '~');
+            j++;
+        } else {
+            pasta_str_addn(out, a[i].text, (size_t)a[i].length);
+        }
+        kept = common;
+        first = false;
+    }
+#undef LONGEST
+    free(longest);
+    free(a);
+}
+
+/* --- lines -------------------------------------------------------------------------------------------------------- */
+
+/* The prompt that the columns of `turn` grew from. */
+static const char *base_prompt(const struct pasta_session *s, int turn)
+{
+    for (int t = turn - 1; t >= 0; t--)
+        if (s->turns[t].choice >= 0)
+            return s->turns[t].columns[s->turns[t].choice].prompt;
+    return s->initial_prompt;
+}
+
+/* Line breaks inside a prompt would be read as the end of its line. */
+static void add_text(const char *text, struct pasta_str *out)
+{
+    for (; *text; text++)
+        pasta_str_addc(out, *text == '\n' || *text == '\r' ? ' ' : *text);
+}
+
+void pasta_history_prompt_line(const struct pasta_session *session, struct pasta_str *out)
+{
+    pasta_str_add(out, "prompt: ");
+    add_text(session->initial_prompt, out);
+    pasta_str_addc(out, '\n');
+}
+
+void pasta_history_turn_line(const struct pasta_session *session, int turn, struct pasta_str *out)
+{
+    static const char *const versus[] = {[PASTA_WORSE] = "worse ", [PASTA_SAME] = "same ", [PASTA_BETTER] = "better "};
+    const struct pasta_turn *t = &session->turns[turn];
+    const char *base = base_prompt(session, turn);
+    if (!isnan(t->rating))
+        pasta_str_printf(out, "%.0f ", t->rating);
+    if (t->versus != PASTA_VERSUS_NONE)
+        pasta_str_add(out, versus[t->versus]);
+    for (int l = 0; l < t->n_columns; l++) {
+        pasta_str_printf(out, "%s%c %s ", l ? " " : "", l == t->choice ? '+' : '-', pasta_category_names[t->columns[l].category]);
+        pasta_history_shorten(t->columns[l].prompt, base, out);
+    }
+    pasta_str_addc(out, '\n');
+}
+
+void pasta_history_candidate_line(const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, struct pasta_str *out)
+{
+    pasta_str_printf(out, "? %s ", pasta_category_names[candidate->category]);
+    pasta_history_shorten(candidate->prompt, base_prompt(session, n_turns), out);
+    pasta_str_addc(out, '\n');
+}
+
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+
+pasta_status pasta_history_init(struct pasta_history *h, const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, struct pasta_err *err)
+{
+    struct pasta_history made = {.bos = pasta_spm_bos(spm), .turns = pasta_calloc((size_t)n_turns, sizeof *made.turns)};
+    struct pasta_str line = {0};
+    pasta_history_prompt_line(session, &line);
+    pasta_status st = pasta_spm_encode(spm, line.data, &made.prompt.ids, &made.prompt.n, err);
+    while (st == PASTA_OK && made.n_turns < n_turns) {
+        pasta_str_clear(&line);
+        pasta_history_turn_line(session, made.n_turns, &line);
+        struct pasta_tokens *tokens = &made.turns[made.n_turns++];
+        st = pasta_spm_encode(spm, line.data, &tokens->ids, &tokens->n, err);
+    }
+    pasta_str_release(&line);
+    if (st == PASTA_OK)
+        *h = made;
+    else
+        pasta_history_release(&made);
+    return st;
+}
+
+void pasta_history_release(struct pasta_history *h)
+{
+    for (int t = 0; t < h->n_turns; t++)
+        free(h->turns[t].ids);
+    free(h->turns);
+    free(h->prompt.ids);
+    *h = (struct pasta_history){0};
+}
+
+/* Shortens a line to `limit` tokens, keeping its last one: the newline, where values are read. */
+static int cut(const int64_t *ids, int n, int limit, int64_t *out)
+{
+    const int kept = n < limit ? n : limit;
+    memmove(out, ids, (size_t)kept * sizeof *out);
+    if (kept)
+        out[kept - 1] = ids[n - 1];
+    return kept;
+}
+
+pasta_status pasta_history_candidate(const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, int limit,
+                                     struct pasta_tokens *tokens, struct pasta_err *err)
+{
+    struct pasta_str line = {0};
+    struct pasta_tokens made;
+    pasta_history_candidate_line(session, n_turns, candidate, &line);
+    pasta_status st = pasta_spm_encode(spm, line.data, &made.ids, &made.n, err);
+    pasta_str_release(&line);
+    if (st == PASTA_OK) {
+        made.n = cut(made.ids, made.n, limit, made.ids);
+        *tokens = made;
+    }
+    return st;
+}
+
+int pasta_history_first(const struct pasta_history *h, int n_turns, int room)
+{
+    int first = n_turns, used = 1 + h->prompt.n;
+    while (first > 0 && used + h->turns[first - 1].n <= room)
+        used += h->turns[--first].n;
+    return first;
+}
+
+int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids)
+{
+    assert(room >= 2 && n_turns <= h->n_turns);
+    int n = 1;
+    ids[0] = h->bos;
+    n += cut(h->prompt.ids, h->prompt.n, room - 1, ids + 1);
+    for (int t = first; t < n_turns; t++) {
+        memcpy(ids + n, h->turns[t].ids, (size_t)h->turns[t].n * sizeof *ids);
+        n += h->turns[t].n;
+    }
+    assert(n <= room);
+    return n;
+}

@@ -81,18 +81,18 @@ pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_c
     return PASTA_OK;
 }
 
-pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, struct pasta_clip **out, struct pasta_err *err)
+pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, const char *device, struct pasta_clip **out, struct pasta_err *err)
 {
     struct pasta_clip *clip = pasta_calloc(1, sizeof *clip);
     clip->shape = *shape;
     clip->shape.vocab = pasta_bpe_vocab(bpe);
     clip->shape.end = pasta_bpe_end(bpe);
     clip->bpe = bpe;
-    clip->device = pasta_strdup("cpu");
+    clip->device = pasta_strdup(device);
     clip->preprocess = pasta_preprocess_clip((int)shape->image_size);
     pasta_status status = clip_shape_check(&clip->shape, "CLIP", PASTA_ERR_USAGE, err);
     if (status == PASTA_OK)
-        status = clip_init_params(&clip->shape, seed, &clip->params, err);
+        status = clip_init_params(&clip->shape, seed, device, &clip->params, err);
     if (status != PASTA_OK) {
         pasta_clip_free(clip);
         return status;

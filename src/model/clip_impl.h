@@ -37,7 +37,7 @@ struct clip_param { char *name; int rank; int64_t shape[4]; double init_std; /* 
 struct clip_param *clip_param_list(const struct pasta_clip_shape *shape, int *n);
 void clip_param_list_free(struct clip_param *list, int n);
 /* Adds all of them to `params`, at random. */
-pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, struct pasta_params *params, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Looks every parameter up in clip->params once. */
 void clip_bind(struct pasta_clip *clip);
 

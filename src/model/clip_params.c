@@ -126,7 +126,7 @@ void clip_bind(struct pasta_clip *c)
 }
 
 /* Source: transformers CLIPPreTrainedModel._init_weights with initializer_factor 1; the MLP's second layer has the attention's deviation. */
-pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, struct pasta_params *params, struct pasta_err *err)
+pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params, struct pasta_err *err)
 {
     int n;
     struct clip_param *list = clip_param_list(shape, &n);
@@ -142,7 +142,7 @@ pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t see
             values[j] = p->init_std > 0 ? (float)(p->init_std * pasta_rng_normal(&rng)) : p->init_std < 0 ? 1.0f : 0.0f;
         if (strcmp(p->name, "logit_scale") == 0)
             values[0] = (float)shape->logit_scale_init;
-        pasta_params_add(params, p->name, pt_keep(pt_from_f32(values, p->rank, p->shape)));
+        pasta_params_add(params, p->name, pt_keep(pt_to_device(pt_from_f32(values, p->rank, p->shape), device)));
         free(values);
     }
     clip_param_list_free(list, n);

@@ -27,7 +27,7 @@ void pasta_clip_stream_close(struct pasta_clip_stream *s); /* stops and joins th
 
 /* Symmetric cross-entropy over the batch's similarity matrix (scale included): mean of image-to-text and text-to-image. Rank 0. Call inside a scope. */
 pt pasta_clip_loss(const struct pasta_clip *clip, pt pixels, pt ids);
-/* Keeps the scale at or below `max_scale` (100 in the paper), after an optimiser's step. */
+/* Keeps the scale at or below `max_scale` (100 in the paper), after an optimiser's step. Call inside a scope. */
 void pasta_clip_clamp_scale(struct pasta_clip *clip, double max_scale);
 
 /* Image-to-text retrieval: the share of rows whose own text is the most similar one within its group of `group` successive rows, for each of

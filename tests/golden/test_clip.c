@@ -1,0 +1,290 @@
+/* CLIP against transformers: token ids equal, pixel values equal, embeddings within a cosine distance of 1e-5; folders saved and loaded again. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pasta/base/json.h"
+#include "pasta/base/paths.h"
+#include "pasta/io/file.h"
+#include "pasta/io/safetensors.h"
+#include "pasta/model/clip.h"
+
+/* The folder of a fixture; skips the test when the shared fixtures are not there. */
+static char *fixture(const char *name)
+{
+    const char *shared = getenv("PASTA_SHARED");
+    char *dir = pasta_asprintf("%s/parity/%s", shared ? shared : "../shared", name);
+    if (!pasta_file_exists(dir)) {
+        print_message("skipped: no %s\n", dir);
+        free(dir);
+        skip();
+    }
+    return dir;
+}
+
+static struct pasta_err err;
+#define MUST(call) do { err = (struct pasta_err){0}; if ((call) != PASTA_OK) fail_msg("%s", err.message); } while (0)
+
+static struct pasta_safetensors *open_expected(const char *dir)
+{
+    struct pasta_safetensors *st;
+    char *path = pasta_path_join(dir, "expected.safetensors");
+    MUST(pasta_safetensors_open(path, &st, &err));
+    free(path);
+    return st;
+}
+
+static const struct pasta_st_tensor *want(struct pasta_safetensors *st, const char *name, enum pasta_st_dtype dtype, int rank)
+{
+    const struct pasta_st_tensor *t;
+    MUST(pasta_safetensors_want(st, name, dtype, rank, (int64_t[]){-1, -1, -1, -1}, &t, &err));
+    return t;
+}
+
+/* Largest cosine distance between rows of a and b [n,dim]. */
+static double cosine_distance(const float *a, const float *b, int n, int dim)
+{
+    double worst = 0;
+    for (int i = 0; i < n; i++, a += dim, b += dim) {
+        double ab = 0, aa = 0, bb = 0;
+        for (int j = 0; j < dim; j++) {
+            ab += (double)a[j] * b[j];
+            aa += (double)a[j] * a[j];
+            bb += (double)b[j] * b[j];
+        }
+        worst = fmax(worst, 1 - ab / sqrt(aa * bb));
+    }
+    return worst;
+}
+
+static double largest_difference(const float *a, const float *b, int n)
+{
+    double worst = 0;
+    for (int i = 0; i < n; i++)
+        worst = fmax(worst, fabs((double)a[i] - b[i]));
+    return worst;
+}
+
+struct lines { char **items; int n; };
+
+static struct lines read_lines(const char *dir, const char *name)
+{
+    struct lines out = {0};
+    size_t capacity = 0;
+    struct pasta_lines lines = {0};
+    bool more;
+    char *path = pasta_path_join(dir, name);
+    MUST(pasta_lines_open(&lines, path, &err));
+    for (;;) {
+        MUST(pasta_lines_next(&lines, &more, &err));
+        if (!more)
+            break;
+        PASTA_GROW(out.items, (size_t)out.n + 1, capacity);
+        out.items[out.n++] = pasta_strdup(lines.line.data ? lines.line.data : "");
+    }
+    pasta_lines_close(&lines);
+    free(path);
+    return out;
+}
+
+static void release_lines(struct lines *lines)
+{
+    for (int i = 0; i < lines->n; i++)
+        free(lines->items[i]);
+    free(lines->items);
+}
+
+/* The PNG files among the listed images. */
+static struct pasta_image *read_images(const char *dir, const struct lines *names, int *n)
+{
+    struct pasta_image *images = pasta_calloc((size_t)names->n, sizeof *images);
+    for (*n = 0; *n < names->n && pasta_ends_with(names->items[*n], ".png"); ++*n) {
+        char *path = pasta_asprintf("%s/images/%s", dir, names->items[*n]);
+        MUST(pasta_png_read(path, &images[*n], &err));
+        free(path);
+    }
+    return images;
+}
+
+static void release_images(struct pasta_image *images, int n)
+{
+    for (int i = 0; i < n; i++)
+        pasta_image_release(&images[i]);
+    free(images);
+}
+
+static void check_pixels(const struct pasta_clip *clip, const struct pasta_image *images, int n, const float *expected)
+{
+    int side = (int)pasta_clip_shape_of(clip)->image_size, values = 3 * side * side;
+    float *pixels = pasta_malloc((size_t)values * sizeof *pixels);
+    for (int i = 0; i < n; i++) {
+        MUST(pasta_preprocess_image(pasta_clip_preprocess(clip), &images[i], side, pixels, &err));
+        /* One step of 8 bits is 0.013 or more: this is equality of the resized bytes. */
+        assert_true(largest_difference(pixels, expected + (size_t)i * (size_t)values, values) < 2e-6);
+    }
+    free(pixels);
+}
+
+static void check_images(const struct pasta_clip *clip, const char *dir, struct pasta_safetensors *expected)
+{
+    struct lines names = read_lines(dir, "images.txt");
+    int n, dim = pasta_clip_dim(clip);
+    struct pasta_image *images = read_images(dir, &names, &n);
+    assert_true(n >= 4);
+    float *out = pasta_malloc((size_t)(n * dim) * sizeof *out), *one = pasta_malloc((size_t)dim * sizeof *one);
+    check_pixels(clip, images, n, want(expected, "pixel_values", PASTA_ST_F32, 4)->data);
+    const float *embeds = want(expected, "image_embeds", PASTA_ST_F32, 2)->data;
+    MUST(pasta_clip_images(clip, images, n, false, out, &err));
+    assert_true(cosine_distance(out, embeds, n, dim) < 1e-5);
+    assert_true(largest_difference(out, embeds, n * dim) < 1e-4);
+    for (int i = 0; i < n; i++) { /* the size of the batch has no say */
+        MUST(pasta_clip_images(clip, &images[i], 1, false, one, &err));
+        assert_true(largest_difference(one, out + i * dim, dim) < 1e-5);
+    }
+    if (pasta_safetensors_find(expected, "image_features")) {
+        MUST(pasta_clip_images(clip, images, n, true, out, &err));
+        assert_true(largest_difference(out, want(expected, "image_features", PASTA_ST_F32, 2)->data, n * dim) < 1e-4);
+    }
+    free(one);
+    free(out);
+    release_images(images, n);
+    release_lines(&names);
+}
+
+static void check_texts(const struct pasta_clip *clip, const struct lines *texts, struct pasta_safetensors *expected)
+{
+    int n = texts->n, dim = pasta_clip_dim(clip);
+    float *out = pasta_malloc((size_t)(n * dim) * sizeof *out), *one = pasta_malloc((size_t)dim * sizeof *one);
+    const struct pasta_st_tensor *embeds = want(expected, "text_embeds", PASTA_ST_F32, 2);
+    assert_int_equal(embeds->shape[0], n);
+    MUST(pasta_clip_texts(clip, (const char *const *)texts->items, n, false, out, &err));
+    assert_true(cosine_distance(out, embeds->data, n, dim) < 1e-5);
+    assert_true(largest_difference(out, embeds->data, n * dim) < 1e-4);
+    for (int i = 0; i < n; i++) {
+        MUST(pasta_clip_texts(clip, (const char *const *)&texts->items[i], 1, false, one, &err));
+        assert_true(largest_difference(one, out + i * dim, dim) < 1e-5);
+    }
+    if (pasta_safetensors_find(expected, "text_features")) {
+        MUST(pasta_clip_texts(clip, (const char *const *)texts->items, n, true, out, &err));
+        assert_true(largest_difference(out, want(expected, "text_features", PASTA_ST_F32, 2)->data, n * dim) < 1e-4);
+    }
+    free(one);
+    free(out);
+}
+
+static void test_openai_layout(void **state)
+{
+    (void)state;
+    char *dir = fixture("clip-tiny");
+    struct pasta_clip *clip;
+    MUST(pasta_clip_load(dir, "cpu", &clip, &err));
+    struct pasta_safetensors *expected = open_expected(dir);
+    struct lines texts = read_lines(dir, "prompts.txt");
+    const struct pasta_st_tensor *ids = want(expected, "input_ids", PASTA_ST_I64, 2);
+    assert_int_equal(ids->shape[0], texts.n);
+    for (int i = 0; i < texts.n; i++) {
+        int64_t found[77] = {0}; /* the reference pads with 0 */
+        int n;
+        MUST(pasta_bpe_encode(pasta_clip_bpe(clip), texts.items[i], 77, found, &n, &err));
+        assert_memory_equal(found, (const int64_t *)ids->data + 77 * i, sizeof found);
+    }
+    check_texts(clip, &texts, expected);
+    check_images(clip, dir, expected);
+    /* logits_per_image = scale * image_embeds text_embeds^T, which pins the scale. */
+    const float *logits = want(expected, "logits_per_image", PASTA_ST_F32, 2)->data, *image = want(expected, "image_embeds", PASTA_ST_F32, 2)->data,
+                *text = want(expected, "text_embeds", PASTA_ST_F32, 2)->data;
+    double cosine = 0;
+    for (int j = 0; j < pasta_clip_dim(clip); j++)
+        cosine += (double)image[j] * text[j];
+    assert_true(fabs(pasta_clip_logit_scale(clip) * cosine - logits[0]) < 1e-3);
+    release_lines(&texts);
+    pasta_safetensors_close(expected);
+    pasta_clip_free(clip);
+    free(dir);
+}
+
+static void test_newer_layout(void **state)
+{
+    (void)state;
+    char *dir = fixture("clip-gelu"), *path = pasta_path_join(dir, "tokens.json");
+    struct pasta_clip *clip;
+    MUST(pasta_clip_load(dir, "cpu", &clip, &err));
+    assert_int_equal(pasta_clip_shape_of(clip)->end, 49407); /* config.json says 2 */
+    struct pasta_safetensors *expected = open_expected(dir);
+    struct pasta_str json = {0};
+    cJSON *tokens;
+    MUST(pasta_file_read(path, &json, &err));
+    MUST(pasta_json_parse(json.data, json.length, path, &tokens, &err));
+    struct lines texts = {pasta_calloc((size_t)cJSON_GetArraySize(tokens), sizeof(char *)), 0};
+    const cJSON *row, *id;
+    cJSON_ArrayForEach(row, tokens)
+    {
+        int64_t found[77];
+        int n, i = 0;
+        const cJSON *ids = cJSON_GetObjectItem(row, "ids");
+        const char *text = cJSON_GetObjectItem(row, "text")->valuestring;
+        MUST(pasta_bpe_encode(pasta_clip_bpe(clip), text, 77, found, &n, &err));
+        assert_int_equal(n, cJSON_GetArraySize(ids));
+        cJSON_ArrayForEach(id, ids)
+            assert_int_equal(found[i++], id->valueint);
+        texts.items[texts.n++] = pasta_strdup(text);
+    }
+    check_texts(clip, &texts, expected);
+    check_images(clip, dir, expected);
+    cJSON_Delete(tokens);
+    pasta_str_release(&json);
+    release_lines(&texts);
+    pasta_safetensors_close(expected);
+    pasta_clip_free(clip);
+    free(path);
+    free(dir);
+}
+
+static const char *const saved_names[] = {"config.json", "model.safetensors", "preprocessor_config.json", "vocab.json", "merges.txt", "tokenizer_config.json",
+                                          "special_tokens_map.json"};
+
+/* A saved folder encodes as the network it was saved from, and is saved with the same bytes again. */
+static void test_saved_folder(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a fox in the snow", "", "Two caf\xc3\xa9s!"};
+    char template[] = "/tmp/pasta-clip-XXXXXX", *dir = fixture("clip-gelu");
+    assert_non_null(mkdtemp(template));
+    struct pasta_clip *clip, *again;
+    MUST(pasta_clip_load(dir, "cpu", &clip, &err));
+    MUST(pasta_clip_save(clip, template, PT_F32, &err));
+    MUST(pasta_clip_load(template, "cpu", &again, &err));
+    float a[3 * 64], b[3 * 64];
+    assert_true(pasta_clip_dim(clip) <= 64 && pasta_clip_dim(again) == pasta_clip_dim(clip));
+    MUST(pasta_clip_texts(clip, texts, 3, true, a, &err));
+    MUST(pasta_clip_texts(again, texts, 3, true, b, &err));
+    assert_memory_equal(a, b, 3 * (size_t)pasta_clip_dim(clip) * sizeof *a);
+    assert_string_not_equal(pasta_clip_hash(clip), pasta_clip_hash(again)); /* other files, another identity */
+    for (size_t i = 0; i < sizeof saved_names / sizeof *saved_names; i++) {
+        char *path = pasta_path_join(template, saved_names[i]);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
+    assert_int_equal(rmdir(template), 0);
+    pasta_clip_free(clip);
+    pasta_clip_free(again);
+    free(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_openai_layout),
+        cmocka_unit_test(test_newer_layout),
+        cmocka_unit_test(test_saved_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -29,10 +29,10 @@ static bool raw;
 
 static const struct pasta_option options[] = {
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "CLIP folder in the Hugging Face layout; default: embed.model, the embedded encoder", NULL},
-    {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "session records; may be repeated", NULL},
-    {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records; may be repeated", NULL},
-    {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records; may be repeated", NULL},
-    {"rankings", PASTA_OPT_STRINGS, &ranking_paths, "FILE", "ranking records; may be repeated", NULL},
+    {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "session records", NULL},
+    {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records", NULL},
+    {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records", NULL},
+    {"rankings", PASTA_OPT_STRINGS, &ranking_paths, "FILE", "ranking records", NULL},
     {"image-root", PASTA_OPT_STRING, &image_root, "DIR", "records: the folder above images/; a list: what its paths start from", NULL},
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "prompts: .txt (every line one), .tsv or .jsonl", NULL},
     {"images", PASTA_OPT_STRING, &images_path, "LIST", "PNG files, a path a line", NULL},

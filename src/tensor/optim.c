@@ -217,7 +217,7 @@ double pasta_optim_clip(struct pasta_optim *o, double max_norm)
         if (g)
             o->norms[n++] = pt_to_dtype(pt_norm(g), PT_F64);
     }
-    const double norm = n ? pt_item(pt_norm(pt_stack(o->norms, n, 0))) : 0;
+    const double norm = n || pt_failed() ? pt_item(pt_norm(pt_stack(o->norms, n, 0))) : 0; /* NAN after a failure */
     const double factor = max_norm / (norm + 1e-6);
     if (max_norm > 0 && !(factor >= 1)) /* a NaN spreads, as in PyTorch */
         for (int i = 0; i < o->n_slots; i++) {

@@ -156,12 +156,13 @@ static void test_text_behind_the_end(void **state)
 static void test_retrieval(void **state)
 {
     (void)state;
-    /* Two groups of 2 in 2 dimensions: all right; then one wrong, and one tie of two equal texts. */
-    static const float images[] = {1, 0, 0, 1, 1, 0, 0, 1}, texts[] = {1, 0, 0, 1, 0, 1, 0, 1};
-    double top1[2];
-    pasta_clip_retrieval(images, texts, 4, 2, 2, top1);
+    /* Groups of 2 in 2 dimensions: both right; a tie of two equal texts for either image, half a hit each; both wrong. */
+    static const float images[] = {1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1}, texts[] = {1, 0, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0};
+    double top1[3];
+    pasta_clip_retrieval(images, texts, 6, 2, 2, top1);
     assert_true(top1[0] == 1.0);
-    assert_true(top1[1] == 0.5); /* the first image ties with both texts (0): 1/2, the second one as well */
+    assert_true(top1[1] == 0.5);
+    assert_true(top1[2] == 0.0);
 }
 
 static void test_probe(void **state)

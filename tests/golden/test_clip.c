@@ -279,12 +279,44 @@ static void test_saved_folder(void **state)
     free(dir);
 }
 
+static void test_refused_configurations(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[]", "config.json: expected an object"},
+        {"{\"model_type\": \"gemma\"}", "config.json: model_type: expected 'clip', found 'gemma'"},
+        {"{\"model_type\": \"clip\"}", "config.json: text_config"},
+        {"{\"model_type\": \"clip\", \"text_config\": {\"hidden_act\": \"relu\"}, \"vision_config\": {}}", "text_config: hidden_act: expected quick_gelu or gelu, found 'relu'"},
+        {"{\"model_type\": \"clip\", \"text_config\": {\"hidden_size\": 10}, \"vision_config\": {}}", "text tower: expected a width that the heads divide, found width 10 and 8 heads"},
+        {"{\"model_type\": \"clip\", \"text_config\": {\"num_hidden_layers\": 0}, \"vision_config\": {}}", "text_config: num_hidden_layers"},
+        {"{\"model_type\": \"clip\", \"text_config\": {\"vocab_size\": 9, \"eos_token_id\": 9}, \"vision_config\": {}}", "eos_token_id: expected an id below vocab_size 9, found 9"},
+        {"{\"model_type\": \"clip\", \"text_config\": {}, \"vision_config\": {\"num_channels\": 1}}", "vision_config: num_channels: expected 3, found 1"},
+        {"{\"model_type\": \"clip\", \"text_config\": {}, \"vision_config\": {\"image_size\": 16}}", "patch size: expected at most the image size 16, found 32"},
+        {"{\"model_type\": \"clip\", \"text_config\": {}, \"vision_config\": {}}", "preprocessor_config.json"}, /* good so far: the next file is missing */
+    };
+    char template[] = "/tmp/pasta-clip-XXXXXX";
+    assert_non_null(mkdtemp(template));
+    char *path = pasta_path_join(template, "config.json");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pasta_clip *clip = NULL;
+        MUST(pasta_file_write(path, cases[i][0], strlen(cases[i][0]), &err));
+        assert_int_equal(pasta_clip_load(template, "cpu", &clip, &err), PASTA_ERR_INPUT);
+        assert_null(clip);
+        if (!strstr(err.message, cases[i][1]))
+            fail_msg("'%s' is not in '%s'", cases[i][1], err.message);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(template), 0);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_openai_layout),
         cmocka_unit_test(test_newer_layout),
         cmocka_unit_test(test_saved_folder),
+        cmocka_unit_test(test_refused_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,11 @@ static pasta_status json_prompt(const struct pasta_str *line, const char *where,
 /* Keeps the prompt unless it is blank. */
 static void add(struct pasta_prompts *out, const char *text)
 {
-    char *copy = pasta_arena_strdup(&out->arena, text), *trimmed = pasta_trim(copy);
+    char *copy = pasta_arena_strdup(&out->arena, text);
+    for (char *p = copy; *p; p++) /* a prompt is one line of text, also where JSON says "\n" */
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+    char *trimmed = pasta_trim(copy);
     if (!*trimmed)
         return;
     PASTA_GROW(out->items, out->n + 1, out->capacity);

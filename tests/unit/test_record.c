@@ -341,6 +341,7 @@ static void prompts_of_each_format(void **state)
     read_prompts("p.txt.gz", "one\ntwo\n", 2, "one", "two");
     read_prompts("p.tsv", "Id\tPrompt\tNote\n1\ta \"cat\"\tx\n2\t\ty\n3\tdog\n", 2, "a \"cat\"", "dog");
     read_prompts("p.jsonl", "{\"text\":\"one\"}\n{\"prompt\":\"two\"}\n", 2, "one", "two");
+    read_prompts("p.jsonl", "{\"text\":\"one\\nline\"}\n{\"text\":\"\\n\"}\n{\"prompt\":\"a\\ttab\\n\"}\n", 2, "one line", "a tab");
 }
 
 static void broken_prompts_are_refused(void **state)

@@ -31,13 +31,11 @@ static DIR *open_folder(int at, const char *name)
 }
 
 /* Removes temporary files, or with `all` everything, below folder `name`. Symbolic links are never followed.
- * False: errno and *failed (in `where`, of the first name that resisted) say why. A folder that is not there is fine. */
+ * False: errno says why, `where` is the first name that resisted. */
 static bool clear_folder(int at, const char *name, bool all, char *where, size_t size)
 {
     DIR *dir = open_folder(at, name);
     if (!dir) {
-        if (errno == ENOENT)
-            return true;
         snprintf(where, size, "%s", name);
         return false;
     }
@@ -71,8 +69,11 @@ static pasta_status clear_owned(int at, const char *path, const char *const *own
     for (int i = 0; owned && owned[i]; i++) {
         char name[256], where[256];
         size_t length = strlen(owned[i]);
-        bool folder = length && owned[i][length - 1] == '/';
-        snprintf(name, sizeof name, "%.*s", (int)(folder ? length - 1 : length), owned[i]);
+        struct stat info;
+        snprintf(name, sizeof name, "%.*s", (int)(length && owned[i][length - 1] == '/' ? length - 1 : length), owned[i]);
+        if (fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        bool folder = S_ISDIR(info.st_mode); /* a link to a folder elsewhere is a link, and what it leads to is not ours */
         if (folder && !clear_folder(at, name, all, where, sizeof where))
             return pasta_fail_errno(err, "cannot clear '%s/%s' (at '%s')", path, name, where);
         if (all && unlinkat(at, name, folder ? AT_REMOVEDIR : 0) != 0 && errno != ENOENT)

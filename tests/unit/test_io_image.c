@@ -88,7 +88,7 @@ static const struct {
     {"grey 4", 4, 0, NULL, NULL, 0, RAW("\0\x3f"), {51, 51, 51, 255, 255, 255}},
     {"grey 8", 8, 0, NULL, NULL, 0, RAW("\0\x07\xf0"), {7, 7, 7, 240, 240, 240}},
     {"grey 8 with a transparent colour", 8, 0, NULL, "\0\x07", 2, RAW("\0\x07\xf0"), {7, 7, 7, 240, 240, 240}},
-    {"grey 16", 16, 0, NULL, NULL, 0, RAW("\0\x80\x80\xff\xff"), {128, 128, 128, 255, 255, 255}},
+    {"grey 16", 16, 0, NULL, NULL, 0, RAW("\0\x80\x80\x00\xff"), {128, 128, 128, 1, 1, 1}},
     {"rgb 8", 8, 2, NULL, NULL, 0, RAW("\0\x01\x02\x03\x04\x05\x06"), {1, 2, 3, 4, 5, 6}},
     {"rgb 8, sub filter", 8, 2, NULL, NULL, 0, RAW("\1\x01\x02\x03\x04\x05\x06"), {1, 2, 3, 5, 7, 9}},
     {"rgb 8 with a transparent colour", 8, 2, NULL, "\0\1\0\2\0\3", 6, RAW("\0\x01\x02\x03\x04\x05\x06"), {1, 2, 3, 4, 5, 6}},

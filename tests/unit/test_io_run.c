@@ -105,6 +105,13 @@ static void force_removes_only_what_is_owned(void **state)
     assert_false(pasta_file_exists(path_of("run/deep/images")));
     assert_true(pasta_file_exists(path_of("run/deep/notes.txt")));
     assert_true(pasta_file_exists(path_of("outside.txt"))); /* links are removed, not followed */
+    assert_int_equal(pasta_mkdirs(path_of("elsewhere"), &err), PASTA_OK);
+    put("elsewhere/1.png", "x");
+    assert_int_equal(symlink(path_of("elsewhere"), path_of("run/deep/images")), 0);
+    assert_int_equal(pasta_run_dir(path_of("run/deep"), false, true, owned, &complete, &err), PASTA_OK);
+    assert_int_equal(pasta_run_dir(path_of("run/deep"), true, false, owned, &complete, &err), PASTA_OK);
+    assert_false(pasta_file_exists(path_of("run/deep/images")));
+    assert_true(pasta_file_exists(path_of("elsewhere/1.png")));
 }
 
 static void stale_temporaries_go(void **state)

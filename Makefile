@@ -46,6 +46,7 @@ LIB_OBJ  = $(LIB_C:src/%.c=$(BUILD)/%.o) $(LIB_CXX:src/%.cpp=$(BUILD)/%.o)
 LIB      = $(BUILD)/libpasta.a
 CMD_MAIN = $(sort $(wildcard src/cmd/pasta.c src/cmd/pasta_*.c))
 CMD_OBJ  = $(patsubst src/%.c,$(BUILD)/%.o,$(filter-out $(CMD_MAIN),$(wildcard src/cmd/*.c)))
+CMD_LIB  = $(BUILD)/libcmd.a
 BINS     = $(foreach f,$(CMD_MAIN),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
 TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c tests/fault/test_*.c))
 TESTS    = $(TEST_C:%.c=$(BUILD)/%)
@@ -79,7 +80,11 @@ $(BUILD)/commit: FORCE
 $(BUILD)/base/version.o: $(BUILD)/commit
 FORCE:
 
+# Archives, so that each binary takes only the objects it needs.
 $(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(CMD_LIB): $(CMD_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -89,7 +94,7 @@ $(MODULE): src/model/spm_module.cpp src/model/spm_module.h $(STAMP)
 	$(CXX) -std=c++17 -shared -fPIC -fvisibility=hidden -Wall $(CXXFLAGS) $< -lsentencepiece -o $@
 
 .SECONDEXPANSION:
-$(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_OBJ) $(LIB)
+$(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_LIB) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -Wl,-Map=$@.map $^ $(LIBS) -o $@
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@

@@ -1,9 +1,7 @@
 #include "pasta/eval/plot.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-#include "pasta/base/mem.h"
+#include <string.h>
 
 enum { WIDTH = 440, HEIGHT = 270, LEFT = 50, RIGHT = 14, TOP = 12, BOTTOM = 42 }; /* user units of the SVG */
 
@@ -210,6 +208,11 @@ static void put_curve(const struct pasta_plot_series *s, int look, struct scale 
     pasta_str_add(out, "\"/>\n");
 }
 
+static bool has_markers(const struct pasta_plot *plot, const struct pasta_plot_series *s)
+{
+    return (plot->whole_x || plot->markers) && !s->plain;
+}
+
 static void put_markers(const struct pasta_plot *plot, const struct pasta_plot_series *s, int look, struct scale x, struct scale y,
                         struct pasta_str *out)
 {
@@ -219,7 +222,7 @@ static void put_markers(const struct pasta_plot *plot, const struct pasta_plot_s
         if (!isfinite(p.y))
             continue;
         pasta_str_clear(&tip);
-        pasta_str_printf(&tip, "%s, %s %g: ", s->name, plot->x_title, p.x);
+        pasta_str_printf(&tip, "%s, %s %.3g: ", s->name, plot->x_title, p.x);
         struct pasta_estimate e = {p.y, p.lo, p.hi, 0, 0};
         pasta_estimate_print(e, plot->percent ? PASTA_FORMAT_PERCENT : PASTA_FORMAT_NUMBER, plot->percent ? 1 : 2, &tip);
         put_marker(look, place(x, p.x), place(y, p.y), tip.data, out);
@@ -236,7 +239,7 @@ static void put_legend(const struct pasta_plot *plot, struct pasta_str *out)
             continue;
         int look = plot->series[s].look % PASTA_PLOT_LOOKS;
         pasta_str_printf(out, "<li><svg viewBox=\"0 0 28 12\" aria-hidden=true><path class=\"curve l%d\" d=\"M1 6H27\"/>", look);
-        if (plot->whole_x)
+        if (has_markers(plot, &plot->series[s]))
             put_marker(look, 14, 6, NULL, out);
         pasta_str_add(out, "</svg>");
         pasta_html_escape(plot->series[s].name, out);
@@ -250,7 +253,7 @@ void pasta_plot_lines(const struct pasta_plot *plot, struct pasta_str *out)
     double xr[2], yr[2];
     if (!ranges(plot, xr, yr))
         return;
-    struct pasta_ticks y_ticks = pasta_plot_ticks(yr[0], yr[1], 6), x_ticks = pasta_plot_ticks(xr[0], xr[1], 6);
+    struct pasta_ticks y_ticks = pasta_plot_ticks(yr[0], yr[1], 8), x_ticks = pasta_plot_ticks(xr[0], xr[1], 6);
     struct scale y = scale_of(y_ticks, HEIGHT - BOTTOM, TOP), x = {xr[0], xr[1], LEFT, WIDTH - RIGHT};
     if (plot->whole_x) { /* half a step of air on both sides */
         int step = 1 + (int)((xr[1] - xr[0]) / 12);
@@ -266,8 +269,9 @@ void pasta_plot_lines(const struct pasta_plot *plot, struct pasta_str *out)
         put_band(&plot->series[s], plot->series[s].look % PASTA_PLOT_LOOKS, x, y, out);
     for (int s = 0; s < plot->n_series; s++)
         put_curve(&plot->series[s], plot->series[s].look % PASTA_PLOT_LOOKS, x, y, out);
-    for (int s = 0; plot->whole_x && s < plot->n_series; s++)
-        put_markers(plot, &plot->series[s], plot->series[s].look % PASTA_PLOT_LOOKS, x, y, out);
+    for (int s = 0; s < plot->n_series; s++)
+        if (has_markers(plot, &plot->series[s]))
+            put_markers(plot, &plot->series[s], plot->series[s].look % PASTA_PLOT_LOOKS, x, y, out);
     pasta_str_add(out, "</svg>");
     put_legend(plot, out);
     pasta_str_add(out, "</figure>\n");
@@ -277,7 +281,11 @@ void pasta_plot_lines(const struct pasta_plot *plot, struct pasta_str *out)
 
 void pasta_plot_intervals(const struct pasta_plot_rows *plot, struct pasta_str *out)
 {
-    enum { ROW = 30, NAMES = 116, VALUES = 128 };
+    enum { ROW = 30, VALUES = 142, LONGEST_NAME = 22, NAME_UNIT = 7 }; /* a letter of a name is about NAME_UNIT wide */
+    size_t longest = 0;
+    for (int i = 0; i < plot->n_rows; i++)
+        longest = strlen(plot->rows[i].name) > longest ? strlen(plot->rows[i].name) : longest;
+    int names = NAME_UNIT * (int)(longest > LONGEST_NAME ? LONGEST_NAME : longest) + 12;
     double lo = INFINITY, hi = -INFINITY;
     for (int i = 0; i < plot->n_rows; i++) {
         stretch(plot->rows[i].e.value, &lo, &hi);
@@ -289,7 +297,7 @@ void pasta_plot_intervals(const struct pasta_plot_rows *plot, struct pasta_str *
     stretch(plot->reference, &lo, &hi);
     struct pasta_ticks ticks = pasta_plot_ticks(lo, hi, 4);
     int bottom = TOP + plot->n_rows * ROW, height = bottom + BOTTOM;
-    struct scale x = scale_of(ticks, NAMES + 8, WIDTH - VALUES - 8);
+    struct scale x = scale_of(ticks, names + 8, WIDTH - VALUES - 8);
     bool percent = plot->format == PASTA_FORMAT_PERCENT || plot->format == PASTA_FORMAT_CHANGE_PERCENT;
 
     open_figure(plot->title, height, out);
@@ -308,7 +316,9 @@ void pasta_plot_intervals(const struct pasta_plot_rows *plot, struct pasta_str *
         const struct pasta_plot_row *row = &plot->rows[i];
         double y = TOP + (i + 0.5) * ROW;
         int look = row->look % PASTA_PLOT_LOOKS;
-        put_label("row", NAMES, y + 4, "end", row->name, out);
+        pasta_str_clear(&text);
+        pasta_str_printf(&text, strlen(row->name) > LONGEST_NAME ? "%.*s\xe2\x80\xa6" : "%.*s", LONGEST_NAME, row->name); /* cut with an ellipsis */
+        put_label("row", names, y + 4, "end", text.data, out);
         if (!isfinite(row->e.value))
             continue;
         if (isfinite(row->e.lo) && isfinite(row->e.hi))
@@ -316,8 +326,9 @@ void pasta_plot_intervals(const struct pasta_plot_rows *plot, struct pasta_str *
         pasta_str_clear(&text);
         pasta_estimate_print(row->e, plot->format, plot->digits, &text);
         put_marker(look, place(x, row->e.value), y, text.data, out);
-        put_label("val", WIDTH - VALUES, y + 4, "start", text.data, out);
-        pasta_str_add(out, "\n");
+        pasta_str_printf(out, "<text class=val x=\"%d\" y=\"%.1f\">", WIDTH - VALUES, y + 4);
+        pasta_html_number(text.data, out);
+        pasta_str_add(out, "</text>\n");
     }
     pasta_str_release(&text);
     pasta_str_add(out, "</svg></figure>\n");

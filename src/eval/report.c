@@ -71,6 +71,22 @@ void pasta_report_section(struct pasta_report *r, const char *id, const char *ti
         pasta_report_text(r, text);
 }
 
+void pasta_report_subsection(struct pasta_report *r, const char *title, const char *text)
+{
+    put(&r->body, "<h3 class=sub>", title, " ");
+    put(&r->body, "<span>", text, "</span></h3>\n");
+}
+
+void pasta_report_fold_begin(struct pasta_report *r, const char *summary)
+{
+    put(&r->body, "<details class=listing><summary>", summary, "</summary>\n");
+}
+
+void pasta_report_fold_end(struct pasta_report *r)
+{
+    pasta_str_add(&r->body, "</details>\n");
+}
+
 void pasta_report_text(struct pasta_report *r, const char *text)
 {
     put(&r->body, "<p>", text, "</p>\n");
@@ -86,9 +102,9 @@ struct pasta_str *pasta_report_body(struct pasta_report *r)
     return &r->body;
 }
 
-void pasta_report_plots_begin(struct pasta_report *r)
+void pasta_report_plots_begin(struct pasta_report *r, bool small)
 {
-    pasta_str_add(&r->body, "<div class=plots>\n");
+    pasta_str_add(&r->body, small ? "<div class=\"plots small\">\n" : "<div class=plots>\n");
 }
 
 void pasta_report_plots_end(struct pasta_report *r)
@@ -99,7 +115,8 @@ void pasta_report_plots_end(struct pasta_report *r)
 void pasta_report_heatmap(struct pasta_report *r, const struct pasta_heatmap *map)
 {
     struct pasta_str *out = &r->body;
-    put(out, "<figure class=table><div class=scroll tabindex=0><table class=heat><caption>", map->title, "</caption>\n<thead><tr>");
+    put(out, "<figure class=table><h3>", map->title, "</h3><div class=scroll tabindex=0><table class=heat");
+    put(out, " aria-label=\"", map->title, "\">\n<thead><tr>");
     put(out, "<th scope=col>", map->row_title, " ");
     put(out, "\\ ", map->column_title, "</th>");
     for (int c = 0; c < map->n_columns; c++)

@@ -131,7 +131,7 @@ void pasta_estimate_print(struct pasta_estimate e, enum pasta_format format, int
 
 /* --- where n is shown --- */
 
-enum n_place { N_NOWHERE, N_TABLE, N_ROW, N_CELL };
+enum n_place { N_NOWHERE, N_TABLE, N_ROW, N_COLUMN, N_CELL };
 
 static bool has_n(const struct pasta_table *t, size_t row, size_t column, struct pasta_estimate *e)
 {
@@ -139,27 +139,7 @@ static bool has_n(const struct pasta_table *t, size_t row, size_t column, struct
     return is_estimate(t->columns[column].format) && !isnan(e->value);
 }
 
-static enum n_place place_of_n(const struct pasta_table *t, struct pasta_estimate *common)
-{
-    bool any = false, table = true, rows = true;
-    for (size_t r = 0; r < t->n_rows; r++) {
-        struct pasta_estimate first = {0}, e;
-        bool in_row = false;
-        for (size_t c = 0; c < t->n_columns; c++) {
-            if (!has_n(t, r, c, &e))
-                continue;
-            if (!any)
-                *common = e;
-            if (!in_row)
-                first = e;
-            any = in_row = true;
-            table = table && e.n == common->n && e.clusters == common->clusters;
-            rows = rows && e.n == first.n;
-        }
-    }
-    return !any ? N_NOWHERE : table ? N_TABLE : rows ? N_ROW : N_CELL;
-}
-
+/* n of the first cell of a row, or of a column, that has one; 0: none. */
 static int64_t row_n(const struct pasta_table *t, size_t row)
 {
     struct pasta_estimate e;
@@ -167,6 +147,40 @@ static int64_t row_n(const struct pasta_table *t, size_t row)
         if (has_n(t, row, c, &e))
             return e.n;
     return 0;
+}
+
+static int64_t column_n(const struct pasta_table *t, size_t column)
+{
+    struct pasta_estimate e;
+    for (size_t r = 0; r < t->n_rows; r++)
+        if (has_n(t, r, column, &e))
+            return e.n;
+    return 0;
+}
+
+static enum n_place place_of_n(const struct pasta_table *t, struct pasta_estimate *common)
+{
+    bool any = false, table = true, rows = true, columns = true;
+    for (size_t r = 0; r < t->n_rows; r++)
+        for (size_t c = 0; c < t->n_columns; c++) {
+            struct pasta_estimate e;
+            if (!has_n(t, r, c, &e))
+                continue;
+            if (!any)
+                *common = e;
+            any = true;
+            table = table && e.n == common->n && e.clusters == common->clusters;
+            rows = rows && e.n == row_n(t, r);
+            columns = columns && e.n == column_n(t, c);
+        }
+    return !any ? N_NOWHERE : table ? N_TABLE : rows ? N_ROW : columns ? N_COLUMN : N_CELL;
+}
+
+static char *column_title(const struct pasta_table *t, size_t column, enum n_place place, struct pasta_arena *arena)
+{
+    int64_t n = is_estimate(t->columns[column].format) ? column_n(t, column) : 0;
+    return place == N_COLUMN && n ? pasta_arena_printf(arena, "%s (n=%lld)", t->columns[column].title, (long long)n)
+                                  : pasta_arena_strdup(arena, t->columns[column].title);
 }
 
 static bool any_mark(const struct pasta_table *t)
@@ -249,7 +263,7 @@ static char **grid_new(const struct pasta_table *t, enum n_place place, struct p
     size_t width = t->n_columns + 1;
     char **grid = pasta_arena_alloc(arena, (t->n_rows + 1) * width * sizeof *grid);
     for (size_t c = 0; c < t->n_columns; c++)
-        grid[c] = pasta_arena_strdup(arena, t->columns[c].title);
+        grid[c] = column_title(t, c, place, arena);
     grid[t->n_columns] = pasta_arena_strdup(arena, "n");
     struct pasta_str cell = {0};
     for (size_t r = 0; r < t->n_rows; r++) {
@@ -263,6 +277,28 @@ static char **grid_new(const struct pasta_table *t, enum n_place place, struct p
     }
     pasta_str_release(&cell);
     return grid;
+}
+
+/* Words in lines of at most NOTE_WIDTH columns, indented by two. */
+static void put_wrapped(const char *text, struct pasta_str *out)
+{
+    enum { NOTE_WIDTH = 110 };
+    size_t column = 0;
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        char *word = pasta_strndup(text, length);
+        size_t width = width_of(word);
+        if (column && column + 1 + width > NOTE_WIDTH) {
+            pasta_str_add(out, "\n");
+            column = 0;
+        }
+        pasta_str_add(out, column ? " " : "  ");
+        pasta_str_add(out, word);
+        column += column ? 1 + width : 2 + width;
+        text += length + (text[length] == ' ');
+        free(word);
+    }
+    pasta_str_add(out, "\n");
 }
 
 static void print_text(const struct pasta_table *t, bool markdown, struct pasta_str *out)
@@ -313,8 +349,10 @@ static void print_text(const struct pasta_table *t, bool markdown, struct pasta_
     }
     struct pasta_str note = {0};
     put_note(t, &note);
-    if (note.length)
-        pasta_str_printf(out, markdown ? "\n%s\n" : "  %s\n", note.data);
+    if (note.length && markdown)
+        pasta_str_printf(out, "\n%s\n", note.data);
+    else if (note.length)
+        put_wrapped(note.data, out);
     pasta_str_release(&note);
     pasta_arena_release(&arena);
 }
@@ -427,8 +465,7 @@ void pasta_html_escape(const char *text, struct pasta_str *out)
     }
 }
 
-/* Numbers with a real minus sign. */
-static void put_html_number(const char *text, struct pasta_str *out)
+void pasta_html_number(const char *text, struct pasta_str *out)
 {
     for (; *text; text++) {
         if (*text == '-')
@@ -450,13 +487,13 @@ static void put_html_estimate(const struct pasta_table *t, size_t row, size_t co
     struct pasta_str text = {0};
     pasta_str_add(out, mark ? "<td class=\"num mark\"><b>" : "<td class=num><b>");
     put_number(e.value, col->format, col->digits, &text);
-    put_html_number(text.data, out);
+    pasta_html_number(text.data, out);
     pasta_str_add(out, mark ? "*</b>" : "</b>");
     if (!isnan(e.lo)) {
         pasta_str_clear(&text);
         put_interval(e, col->format, col->digits, &text);
         pasta_str_add(out, " <span class=ci>");
-        put_html_number(text.data, out);
+        pasta_html_number(text.data, out);
         pasta_str_add(out, "</span>");
     }
     if (place == N_CELL)
@@ -469,14 +506,18 @@ static void print_html(const struct pasta_table *t, struct pasta_str *out)
 {
     struct pasta_estimate common;
     enum n_place place = place_of_n(t, &common);
-    pasta_str_add(out, "<figure class=table><div class=scroll tabindex=0><table><caption>");
+    struct pasta_arena arena = {0};
+    pasta_str_add(out, "<figure class=table><h3>");
     pasta_html_escape(t->title, out);
-    pasta_str_add(out, "</caption>\n<thead><tr>");
+    pasta_str_add(out, "</h3><div class=scroll tabindex=0><table aria-label=\"");
+    pasta_html_escape(t->title, out);
+    pasta_str_add(out, "\">\n<thead><tr>");
     for (size_t c = 0; c < t->n_columns; c++) {
         pasta_str_add(out, t->columns[c].format == PASTA_FORMAT_TEXT ? "<th scope=col>" : "<th scope=col class=num>");
-        pasta_html_escape(t->columns[c].title, out);
+        pasta_html_escape(column_title(t, c, place, &arena), out);
         pasta_str_add(out, "</th>");
     }
+    pasta_arena_release(&arena);
     pasta_str_add(out, place == N_ROW ? "<th scope=col class=num>n</th></tr></thead>\n<tbody>\n" : "</tr></thead>\n<tbody>\n");
     for (size_t r = 0; r < t->n_rows; r++) {
         pasta_str_add(out, "<tr>");

@@ -23,12 +23,14 @@ struct pasta_plot_series {
     int look; /* taken modulo PASTA_PLOT_LOOKS */
     const struct pasta_plot_point *points;
     int n;
+    bool plain; /* never markers: a line to compare with */
 };
 struct pasta_plot {
     const char *title, *x_title, *y_title;
     const struct pasta_plot_series *series;
     int n_series;
-    bool whole_x;    /* x counts something (turns): a tick at each whole number, markers at the points */
+    bool whole_x;    /* x counts something (turns): a tick at each whole number, and markers */
+    bool markers;    /* at the points */
     bool percent;    /* y holds shares, shown in per cent */
     double reference; /* y of a line to compare with, NAN: none */
 };

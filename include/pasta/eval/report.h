@@ -7,7 +7,7 @@
  *     struct pasta_report *r = pasta_report_new("Evaluation", "PASTA on the sketch world");
  *     pasta_report_headline(r, "PASTA over baseline", "+0.41", "[0.30, 0.52] rating points", true);
  *     pasta_report_section(r, "agents", "Agents", "What was compared, and how.");
- *     pasta_report_plots_begin(r);
+ *     pasta_report_plots_begin(r, false);
  *     pasta_plot_lines(&plot, pasta_report_body(r));
  *     pasta_report_plots_end(r);
  *     pasta_report_table(r, &table);
@@ -36,10 +36,14 @@ void pasta_report_listing(struct pasta_report *r, const char *summary, const cha
 
 /* The body. A section has an entry in the page's list of contents; its text may be NULL. */
 void pasta_report_section(struct pasta_report *r, const char *id, const char *title, const char *text);
+void pasta_report_subsection(struct pasta_report *r, const char *title, const char *text);
 void pasta_report_text(struct pasta_report *r, const char *text);
+void pasta_report_fold_begin(struct pasta_report *r, const char *summary); /* what stands between is folded away at first */
+void pasta_report_fold_end(struct pasta_report *r);
 void pasta_report_table(struct pasta_report *r, const struct pasta_table *table);
 struct pasta_str *pasta_report_body(struct pasta_report *r); /* where plots are written; valid until free */
-void pasta_report_plots_begin(struct pasta_report *r); /* what stands between is laid out side by side where there is room */
+/* Plots between the two stand side by side where there is room: two in a row, three when small. */
+void pasta_report_plots_begin(struct pasta_report *r, bool small);
 void pasta_report_plots_end(struct pasta_report *r);
 
 /* A table of counts [n_rows,n_columns], shaded by each cell's share of its row. */

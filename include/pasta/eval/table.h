@@ -1,7 +1,7 @@
 /* table.h: one table, printed as aligned text, Markdown, CSV, JSON or HTML.
  *
- * Cells are text, counts, or estimates (stats.h), which always show value, interval and number of observations: the n of a table where
- * every cell has the same stands beneath it; else, where the cells of each row agree, in a column of its own; else in each cell.
+ * Cells are text, counts, or estimates (stats.h), which always show value, interval and number of observations: n stands beneath the table where
+ * every cell has the same, else in a column of its own where the cells of each row agree, else in the head where those of each column do, else in each cell.
  *
  *     struct pasta_table t;
  *     pasta_table_init(&t, "agents", "Agents against fresh raters", "Higher is better.");
@@ -76,6 +76,8 @@ void pasta_estimate_print(struct pasta_estimate e, enum pasta_format format, int
 bool pasta_estimate_excludes_zero(struct pasta_estimate e);
 /* Text with &, <, >, " and ' written as HTML entities. */
 void pasta_html_escape(const char *text, struct pasta_str *out);
+/* Numbers as pasta_estimate_print writes them, with a real minus sign. */
+void pasta_html_number(const char *text, struct pasta_str *out);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,132 @@
+/* evaluate.h: the parts of pasta-evaluate.
+ *
+ *   evaluate_users    user models on held-out answers  -> arrays of one number an answer
+ *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn
+ *   evaluate_tables   arrays -> tables with intervals
+ *   evaluate_report   arrays, tables, images -> report.html
+ *
+ * An array entry is NAN where the answer was not asked or not given. Everything is indexed by item, so nothing depends on threads.
+ */
+#ifndef PASTA_CMD_EVALUATE_H
+#define PASTA_CMD_EVALUATE_H
+#include "pasta/base/options.h"
+#include "pasta/base/progress.h"
+#include "pasta/eval/stats.h"
+#include "pasta/eval/table.h"
+#include "pasta/io/features.h"
+#include "pasta/io/record.h"
+#include "pasta/user/user_model.h"
+#include "pasta/value/value_model.h"
+#include "pasta/world/sketch.h"
+
+/* "NAME=DIR" as given. */
+struct evaluate_named {
+    char *name; /* owned; NULL when only DIR was given */
+    const char *dir;
+};
+
+/* --- user models on held-out answers --- */
+
+struct evaluate_held_out {
+    struct pasta_sessions sessions;
+    struct pasta_preferences pairs;
+    struct pasta_ratings ratings;
+    struct pasta_features *features;
+    int64_t n_people;
+    const char **people;        /* [n_people] ids, sorted; an answer without one is a person of its own */
+    uint64_t *seed;             /* [n_people] of the person's sessions, else the run's */
+    int32_t *pair_person, *rating_person, *session_person;
+    int64_t n_turns;            /* of all sessions */
+    int64_t *first_turn;        /* [sessions.n + 1] where a session's turns begin among them */
+    int32_t *turn_person;       /* [n_turns] */
+    int32_t *true_type;         /* [n_people], -1 unknown */
+    double *turn_chance;        /* [n_turns] 1/L; NAN: no choice */
+    double *turn_truth;         /* [n_turns] 1 when the best column by the rater's true utilities was chosen */
+    double *turn_versus;        /* [n_turns] enum pasta_versus; NAN: not asked */
+    double *rating01;           /* [ratings.n] */
+    struct pasta_arena arena;
+};
+
+/* What one user model says; each answer is predicted from the same person's answers before it. */
+struct evaluate_user {
+    const char *name;
+    char *own_name; /* the memory of a name made here */
+    const char *dir;
+    struct pasta_user_model *model;
+    double *pair_first;  /* [pairs.n] probability of the first image */
+    double *pair_score;  /* [pairs.n] under Pick-a-Pic's rule */
+    double *rating;      /* [ratings.n] expected rating in [0,1] */
+    double *choice;      /* [n_turns] 1 when the most probable column was chosen */
+    double *confidence;  /* [n_turns] its probability */
+    double *loss;        /* [n_turns] -log probability of the choice */
+    double *versus;      /* [n_turns] 1 when the most probable comparison was given */
+    double *posterior;   /* [n_people,K] after all answers */
+    int32_t *type;       /* [n_people] most probable */
+};
+
+/* Reads what is given (paths may be NULL) and matches people. `sketch` may be NULL: then no truth. */
+pasta_status evaluate_held_out_read(const char *sessions, const char *pairs, const char *ratings, const char *features,
+                                    const struct pasta_sketch *sketch, const struct pasta_config *config,
+                                    struct evaluate_held_out *out, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_held_out_release(struct evaluate_held_out *h);
+/* Loads the model and predicts every answer. */
+pasta_status evaluate_user_run(const struct evaluate_named *from, const struct evaluate_held_out *h, int threads, struct evaluate_user *out,
+                               struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_user_release(struct evaluate_user *u);
+
+/* --- agents against fresh raters --- */
+
+struct evaluate_agent {
+    const char *name, *dir;               /* dir NULL: random, baseline, oracle */
+    struct pasta_value_model *model;
+    struct pasta_sessions sessions;       /* [raters], in the order of raters */
+    double *rating, *utility, *better, *same, *worse; /* [raters,H] */
+};
+struct evaluate_agents {
+    struct pasta_context *context;
+    struct pasta_sketch *sketch;
+    struct pasta_prompts prompts;
+    int64_t raters, horizon;
+    int32_t *person;                      /* [raters,H] rater of a turn, 0..raters-1 */
+    struct evaluate_agent *agents;        /* random, baseline, those given, oracle */
+    int n;
+};
+
+/* Loads the value models of the agents. */
+pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sketch *sketch, const char *prompts_path,
+                                  const struct evaluate_named *named, int n_named, struct evaluate_agents *out,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
+/* Plays OUT/sessions-AGENT.jsonl for every agent (what is already there is kept) and measures. */
+pasta_status evaluate_agents_run(struct evaluate_agents *a, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_agents_release(struct evaluate_agents *a);
+bool evaluate_agent_is_given(const struct evaluate_agent *agent); /* not random, baseline or oracle */
+int evaluate_agent_look(const struct evaluate_agents *a, int agent); /* its colour and marker */
+
+/* --- results --- */
+
+struct evaluate_results {
+    const struct pasta_context *context;
+    const struct evaluate_held_out *held_out; /* NULL: no user models */
+    const struct evaluate_user *users;
+    int n_users;
+    const struct evaluate_agents *agents;     /* NULL: no agents */
+    const struct evaluate_named *metrics;
+    int n_metrics;
+    const struct pasta_sketch *sketch;
+    struct pasta_bootstrap *people, *raters;  /* of held-out people and of fresh raters, NULL as above */
+    struct pasta_table *tables;
+    int n_tables;
+};
+enum { EVALUATE_MAX_TABLES = 8 };
+
+void evaluate_tables_make(struct evaluate_results *r); /* fills tables; release with evaluate_tables_release */
+void evaluate_tables_release(struct evaluate_results *r);
+const struct pasta_table *evaluate_table(const struct evaluate_results *r, const char *key); /* or NULL */
+
+struct evaluate_fact {
+    const char *name, *value;
+};
+/* Appends the page. facts: what was run. */
+pasta_status evaluate_report_make(const struct evaluate_results *r, const struct evaluate_fact *facts, int n_facts, struct pasta_str *html,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
+#endif

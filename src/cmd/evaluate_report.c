@@ -1,0 +1,291 @@
+/* The page: what came out first, then how, then what was run. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evaluate_report.h"
+
+/* The estimate in a table's cell: row by number, column by key. */
+static struct pasta_estimate cell(const struct pasta_table *t, size_t row, const char *key)
+{
+    struct pasta_estimate none = {NAN, NAN, NAN, 0, 0};
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (strcmp(t->columns[c].key, key) == 0)
+            return row * t->n_columns + c < t->n_cells ? t->cells[row * t->n_columns + c].e : none;
+    return none;
+}
+
+static int row_named(const struct pasta_table *t, const char *name)
+{
+    for (size_t r = 0; r < t->n_rows; r++)
+        if (t->cells[r * t->n_columns].text && strcmp(t->cells[r * t->n_columns].text, name) == 0)
+            return (int)r;
+    return -1;
+}
+
+/* --- headlines --- */
+
+static void headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits, const char *unit,
+                     const char *rest, bool good)
+{
+    struct pasta_str value = {0}, detail = {0};
+    struct pasta_estimate bare = {e.value, NAN, NAN, 0, 0};
+    pasta_estimate_print(bare, format, digits, &value);
+    pasta_str_add(&value, unit);
+    pasta_estimate_print(e, format, digits, &detail);
+    char *interval = strchr(detail.data, '[');
+    char *text = pasta_asprintf("%s%s%sn = %lld, %lld people", interval ? interval : "", interval ? "; " : "", rest, (long long)e.n, (long long)e.clusters);
+    pasta_report_headline(report, label, value.data, text, good);
+    free(text);
+    pasta_str_release(&value);
+    pasta_str_release(&detail);
+}
+
+static void agent_headlines(const struct evaluate_results *r, struct pasta_report *report)
+{
+    const struct pasta_table *t = evaluate_table(r, "agents_differences");
+    for (int i = 0; t && i < r->agents->n; i++) {
+        if (!evaluate_agent_is_given(&r->agents->agents[i]))
+            continue;
+        struct pasta_estimate e = cell(t, (size_t)i, "rating");
+        char *label = pasta_asprintf("%s over baseline, rating", r->agents->agents[i].name);
+        headline(report, label, e, PASTA_FORMAT_CHANGE, 2, "", "", e.lo > 0);
+        free(label);
+    }
+}
+
+static void user_headlines(const struct evaluate_results *r, struct pasta_report *report)
+{
+    const struct pasta_table *t = evaluate_table(r, "user_models");
+    if (!t)
+        return;
+    int last = r->n_users - 1, choice = row_named(t, "choice accuracy"), types = row_named(t, "adjusted Rand index of types");
+    size_t column = 2 + (size_t)last;
+    if (choice >= 0) {
+        struct pasta_estimate e = t->cells[(size_t)choice * t->n_columns + column].e, first = t->cells[(size_t)choice * t->n_columns + 2].e;
+        struct pasta_str rest = {0};
+        if (last > 0) {
+            pasta_str_printf(&rest, "%s: ", r->users[0].name);
+            pasta_estimate_print(first, PASTA_FORMAT_PERCENT, 1, &rest);
+            pasta_str_add(&rest, "; ");
+        }
+        char *label = pasta_asprintf("Choice accuracy, %s", r->users[last].name);
+        headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", last > 0 && e.lo > first.hi);
+        free(label);
+        pasta_str_release(&rest);
+    }
+    if (types >= 0) {
+        struct pasta_estimate e = t->cells[(size_t)types * t->n_columns + column].e;
+        char *label = pasta_asprintf("Types recovered, %s", r->users[last].name);
+        headline(report, label, e, PASTA_FORMAT_NUMBER, 2, "", "adjusted Rand index; ", e.lo > 0);
+        free(label);
+    }
+}
+
+/* --- agents --- */
+
+static void agents_plot(const struct evaluate_results *r, const char *title, const char *y_title, const char *key, int64_t from_turn, bool percent,
+                        struct pasta_report *report)
+{
+    const struct evaluate_agents *a = r->agents;
+    const struct pasta_table *t = evaluate_table(r, "agents_by_turn");
+    int64_t turns = a->horizon - from_turn + 1;
+    if (turns < 1)
+        return;
+    struct pasta_plot_point *points = pasta_calloc((size_t)(a->n * turns), sizeof *points);
+    struct pasta_plot_series *series = pasta_calloc((size_t)a->n, sizeof *series);
+    for (int i = 0; i < a->n; i++) {
+        struct pasta_plot_point *own = points + i * turns;
+        for (int64_t k = 0; k < turns; k++) {
+            struct pasta_estimate e = cell(t, (size_t)(i * a->horizon + from_turn - 1 + k), key);
+            own[k] = (struct pasta_plot_point){(double)(from_turn + k), e.value, e.lo, e.hi};
+        }
+        series[i] = (struct pasta_plot_series){.name = a->agents[i].name, .look = evaluate_agent_look(a, i), .points = own, .n = (int)turns};
+    }
+    struct pasta_plot plot = {.title = title, .x_title = "turn", .y_title = y_title, .series = series, .n_series = a->n, .whole_x = true,
+                              .percent = percent, .reference = NAN};
+    pasta_plot_lines(&plot, pasta_report_body(report));
+    free(points);
+    free(series);
+}
+
+static void differences_plot(const struct evaluate_results *r, struct pasta_report *report)
+{
+    const struct evaluate_agents *a = r->agents;
+    const struct pasta_table *t = evaluate_table(r, "agents_differences");
+    struct pasta_plot_row *rows = pasta_calloc((size_t)a->n, sizeof *rows);
+    int n = 0;
+    for (int i = 0; i < a->n; i++)
+        if (i != 1)
+            rows[n++] = (struct pasta_plot_row){a->agents[i].name, evaluate_agent_look(a, i), cell(t, (size_t)i, "rating")};
+    struct pasta_plot_rows plot = {.title = "Rating against the baseline, paired", .x_title = "difference in mean rating", .rows = rows, .n_rows = n,
+                                   .format = PASTA_FORMAT_CHANGE, .digits = 2, .reference = 0};
+    pasta_plot_intervals(&plot, pasta_report_body(report));
+    free(rows);
+}
+
+static void agents_section(const struct evaluate_results *r, struct pasta_report *report)
+{
+    const struct evaluate_agents *a = r->agents;
+    char *text = pasta_asprintf("%lld raters whom no model has seen, %lld turns each. Every agent meets the same raters with the same first prompts and the same random numbers, so "
+                                "differences are paired. Bands are 95 %% intervals from resampling raters. Random and baseline have learned nothing; the oracle knows "
+                                "each rater's taste.", (long long)a->raters, (long long)a->horizon);
+    pasta_report_section(report, "agents", "Agents", text);
+    free(text);
+    pasta_report_plots_begin(report, false);
+    agents_plot(r, "Mean rating by turn", "rating, 1 to 10", "rating", 1, false, report);
+    differences_plot(r, report);
+    agents_plot(r, "Turns judged better than the turn before", "better, %", "better", 2, true, report);
+    agents_plot(r, "True utility of the chosen column", "utility", "utility", 1, false, report);
+    pasta_report_plots_end(report);
+    pasta_report_table(report, evaluate_table(r, "agents"));
+    pasta_report_table(report, evaluate_table(r, "agents_differences"));
+    pasta_report_fold_begin(report, "All numbers by turn");
+    pasta_report_table(report, evaluate_table(r, "agents_by_turn"));
+    pasta_report_fold_end(report);
+}
+
+/* --- user models --- */
+
+static int user_look(int user)
+{
+    static const int looks[] = {1, 4, 3, 2, 6, 7};
+    return looks[user % 6];
+}
+
+static void choice_by_turn_plot(const struct evaluate_results *r, struct pasta_report *report)
+{
+    const struct pasta_table *t = evaluate_table(r, "user_models_by_turn");
+    if (!t)
+        return;
+    int n = (int)t->n_columns - 1; /* the models, and the truth where it is known */
+    struct pasta_plot_point *points = pasta_calloc((size_t)n * t->n_rows, sizeof *points);
+    struct pasta_plot_series *series = pasta_calloc((size_t)n, sizeof *series);
+    for (int i = 0; i < n; i++) {
+        for (size_t k = 0; k < t->n_rows; k++) {
+            struct pasta_estimate e = t->cells[k * t->n_columns + (size_t)i + 1].e;
+            points[(size_t)i * t->n_rows + k] = (struct pasta_plot_point){(double)k + 1, e.value, e.lo, e.hi};
+        }
+        series[i] = (struct pasta_plot_series){.name = t->columns[i + 1].title, .look = i < r->n_users ? user_look(i) : 5,
+                                               .points = points + (size_t)i * t->n_rows, .n = (int)t->n_rows};
+    }
+    struct pasta_plot plot = {.title = "Choice accuracy by turn", .x_title = "turn", .y_title = "accuracy, %", .series = series, .n_series = n, .whole_x = true,
+                              .percent = true, .reference = pasta_mean(r->held_out->turn_chance, r->held_out->n_turns)};
+    pasta_plot_lines(&plot, pasta_report_body(report));
+    free(points);
+    free(series);
+}
+
+/* Accuracy of choices against the probability that the model gave its best column, in tenths of probability. */
+static void calibration_plot(const struct evaluate_results *r, struct pasta_report *report)
+{
+    enum { BINS = 10, LEAST = 20 /* choices in a bin, to be shown */ };
+    const struct evaluate_held_out *h = r->held_out;
+    struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users * BINS, sizeof *points), diagonal[] = {{0, 0, NAN, NAN}, {1, 1, NAN, NAN}};
+    struct pasta_plot_series *series = pasta_calloc((size_t)r->n_users + 1, sizeof *series);
+    double *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct), *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence);
+    int drawn = 0;
+    for (int u = 0; u < r->n_users; u++) {
+        struct pasta_plot_point *own = points + u * BINS;
+        int n = 0;
+        for (int b = 0; b < BINS; b++) {
+            for (int64_t i = 0; i < h->n_turns; i++) {
+                double c = r->users[u].confidence[i];
+                bool in = c >= b / (double)BINS && (c < (b + 1) / (double)BINS || (b == BINS - 1 && c == 1));
+                correct[i] = in ? r->users[u].choice[i] : NAN;
+                confidence[i] = in ? c : NAN;
+            }
+            struct pasta_estimate e = pasta_estimate_mean(r->people, correct, h->turn_person, h->n_turns);
+            if (e.n >= LEAST)
+                own[n++] = (struct pasta_plot_point){pasta_mean(confidence, h->n_turns), e.value, e.lo, e.hi};
+        }
+        series[u] = (struct pasta_plot_series){.name = r->users[u].name, .look = user_look(u), .points = own, .n = n};
+        drawn += n;
+    }
+    series[r->n_users] = (struct pasta_plot_series){.name = "calibrated", .points = diagonal, .n = 2, .plain = true};
+    struct pasta_plot plot = {.title = "Are the model's probabilities right?", .x_title = "probability of the predicted column", .y_title = "accuracy, %",
+                              .series = series, .n_series = r->n_users + 1, .percent = true, .markers = true, .reference = NAN};
+    if (drawn)
+        pasta_plot_lines(&plot, pasta_report_body(report));
+    free(points);
+    free(series);
+    free(correct);
+    free(confidence);
+}
+
+/* One row for each model of a row of the table of user models. */
+static void metric_plot(const struct evaluate_results *r, const char *metric, const char *title, struct pasta_report *report)
+{
+    const struct pasta_table *t = evaluate_table(r, "user_models");
+    int row = row_named(t, metric);
+    if (row < 0)
+        return;
+    struct pasta_plot_row *rows = pasta_calloc((size_t)r->n_users, sizeof *rows);
+    for (int i = 0; i < r->n_users; i++)
+        rows[i] = (struct pasta_plot_row){r->users[i].name, user_look(i), t->cells[(size_t)row * t->n_columns + 2 + (size_t)i].e};
+    struct pasta_plot_rows plot = {.title = title, .x_title = metric, .rows = rows, .n_rows = r->n_users, .format = PASTA_FORMAT_NUMBER, .digits = 3,
+                                   .reference = NAN};
+    pasta_plot_intervals(&plot, pasta_report_body(report));
+    free(rows);
+}
+
+static void users_section(const struct evaluate_results *r, struct pasta_report *report)
+{
+    const struct evaluate_held_out *h = r->held_out;
+    char *text = pasta_asprintf("%lld held-out people: %zu pairs, %zu ratings, %zu sessions. Each answer is predicted from the same person's earlier answers only, so the "
+                                "model has to find out who it is dealing with. The dashed line is chance.",
+                                (long long)h->n_people, h->pairs.n, h->ratings.n, h->sessions.n);
+    pasta_report_section(report, "user-models", "User models", text);
+    free(text);
+    pasta_report_plots_begin(report, false);
+    choice_by_turn_plot(r, report);
+    calibration_plot(r, report);
+    metric_plot(r, "choice accuracy", "Choice accuracy", report);
+    metric_plot(r, "cross-turn accuracy", "Cross-turn accuracy", report);
+    metric_plot(r, "pair accuracy", "Pair accuracy", report);
+    metric_plot(r, "rating rank correlation", "Rank correlation of ratings", report);
+    pasta_report_plots_end(report);
+    pasta_report_table(report, evaluate_table(r, "user_models"));
+}
+
+pasta_status evaluate_report_make(const struct evaluate_results *r, const struct evaluate_fact *facts, int n_facts, struct pasta_str *html,
+                                  struct pasta_err *err)
+{
+    struct pasta_str lead = {0};
+    if (r->agents)
+        pasta_str_printf(&lead, "%d agents against %lld fresh sketch raters over %lld turns", r->agents->n, (long long)r->agents->raters,
+                         (long long)r->agents->horizon);
+    if (r->held_out)
+        pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users, r->n_users == 1 ? "" : "s",
+                         (long long)r->held_out->n_people);
+    pasta_str_add(&lead, lead.length ? ". Every number comes with a 95 % interval from resampling people." : "Training curves.");
+    struct pasta_report *report = pasta_report_new("PASTA evaluation", lead.data);
+    pasta_str_release(&lead);
+
+    if (r->agents)
+        agent_headlines(r, report);
+    if (r->held_out)
+        user_headlines(r, report);
+    if (r->agents)
+        agents_section(r, report);
+    if (r->held_out)
+        users_section(r, report);
+    pasta_status status = r->held_out ? evaluate_report_types(r, report, err) : PASTA_OK;
+    if (status == PASTA_OK)
+        status = evaluate_report_sessions(r, report, err);
+    if (status == PASTA_OK)
+        status = evaluate_report_curves(r, report, err);
+    for (int i = 0; i < n_facts; i++)
+        pasta_report_fact(report, facts[i].name, facts[i].value);
+    struct pasta_config config = r->context->config; /* a view: the strings stay the context's */
+    struct pasta_str text = {0};
+    config.threads = 0; /* on which nothing here depends */
+    pasta_config_print(&config, &text);
+    pasta_report_listing(report, "Configuration", text.data);
+    pasta_str_release(&text);
+    if (status == PASTA_OK)
+        pasta_report_finish(report, html);
+    pasta_report_free(report);
+    return status;
+}

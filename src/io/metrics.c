@@ -22,6 +22,7 @@ static const char *const events_name = "events.out.tfevents.0.pasta"; /* fixed: 
 struct stream {
     char *path;
     int fd;
+    off_t size; /* of the file */
     struct pasta_str pending;
 };
 struct row {
@@ -136,11 +137,13 @@ static pasta_status stream_open(struct stream *s, struct pasta_err *err)
     pasta_status status = pasta_file_write(s->path, s->pending.data, s->pending.length, err);
     if (status != PASTA_OK)
         return status;
+    s->size = (off_t)s->pending.length;
     pasta_str_clear(&s->pending);
     s->fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
     return s->fd >= 0 ? PASTA_OK : pasta_fail_errno(err, "cannot open '%s'", s->path);
 }
 
+/* Appends the pending bytes, all or none: what a full disk cut short is taken back, so that a later flush may try again. */
 static pasta_status stream_flush(struct stream *s, struct pasta_err *err)
 {
     size_t done = 0;
@@ -148,10 +151,13 @@ static pasta_status stream_flush(struct stream *s, struct pasta_err *err)
         ssize_t n = write(s->fd, s->pending.data + done, s->pending.length - done);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return pasta_fail_errno(err, "cannot write '%s'", s->path);
+        if (n < 0) {
+            pasta_status status = pasta_fail_errno(err, "cannot write '%s'", s->path);
+            return ftruncate(s->fd, s->size) == 0 ? status : PASTA_ERR_IO;
+        }
         done += (size_t)n;
     }
+    s->size += (off_t)done;
     pasta_str_clear(&s->pending);
     return fdatasync(s->fd) == 0 ? PASTA_OK : pasta_fail_errno(err, "cannot write '%s'", s->path);
 }

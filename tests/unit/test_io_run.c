@@ -6,9 +6,11 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../../src/io/tfevents.h"
@@ -295,6 +297,38 @@ static void curves_of_a_resumed_run(void **state)
     pasta_str_release(&text);
 }
 
+/* A flush that meets a full disk (here: a limit on file sizes) takes back what it had written; with room again nothing is missing. */
+static void curves_on_a_full_disk(void **state)
+{
+    (void)state;
+    struct pasta_err err = {0};
+    struct pasta_metrics *m;
+    struct rlimit old, tight;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = old;
+    tight.rlim_cur = 1000;
+    assert_int_equal(pasta_mkdirs(path_of("full"), &err), PASTA_OK);
+    assert_int_equal(pasta_metrics_open(&m, path_of("full"), -1, &err), PASTA_OK);
+    for (int64_t step = 0; step < 40; step++)
+        pasta_metrics_put(m, step, "loss", (double)step);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    assert_int_equal(pasta_metrics_flush(m, &err), PASTA_ERR_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_non_null(strstr(err.message, "full/metrics.jsonl': File too large"));
+    struct pasta_str text = get("full/metrics.jsonl");
+    assert_int_equal(text.length, 0);
+    err = (struct pasta_err){0};
+    assert_int_equal(pasta_metrics_close(m, &err), PASTA_OK);
+    pasta_str_release(&text);
+    text = get("full/metrics.jsonl");
+    int rows = 0;
+    for (const char *p = text.data; (p = strstr(p, "\"step\":")); p++)
+        rows++;
+    assert_int_equal(rows, 40);
+    pasta_str_release(&text);
+}
+
 static void broken_curves_are_refused(void **state)
 {
     (void)state;
@@ -381,6 +415,7 @@ int main(void)
         cmocka_unit_test(crc_vectors),
         cmocka_unit_test(event_bytes),
         cmocka_unit_test(curves_of_a_resumed_run),
+        cmocka_unit_test(curves_on_a_full_disk),
         cmocka_unit_test(broken_curves_are_refused),
         cmocka_unit_test(manifest_holds_everything),
     };

@@ -37,10 +37,28 @@ static const char *duplicate_key(const cJSON *value)
     return found;
 }
 
+/* A NUL, raw or as the escape \u0000, would silently cut a C string short. */
+static bool has_nul(const char *text, size_t length)
+{
+    static const char escape[] = "\\u0000";
+    if (memchr(text, '\0', length))
+        return true;
+    for (const char *p = text, *end = text + length; (p = memmem(p, (size_t)(end - p), escape, sizeof escape - 1)); p++) {
+        const char *first = p; /* of the backslashes that end here: an even number before ours escape each other */
+        while (first > text && first[-1] == '\\')
+            first--;
+        if ((p - first) % 2 == 0)
+            return true;
+    }
+    return false;
+}
+
 pasta_status pasta_json_parse(const char *text, size_t length, const char *where, cJSON **out, struct pasta_err *err)
 {
     if (!pasta_utf8_valid(text, length))
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected UTF-8, found other bytes", where);
+    if (has_nul(text, length))
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected text, found a NUL character", where);
     const char *end = NULL;
     cJSON *tree = cJSON_ParseWithLengthOpts(text, length, &end, 0);
     if (tree)

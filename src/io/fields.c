@@ -55,11 +55,7 @@ static void wrong_schema(struct pasta_fields *f, const char *wanted, const char 
 cJSON *pasta_fields_begin(struct pasta_fields *f, const char *line, size_t length, const char *schema)
 {
     cJSON *tree = NULL;
-    f->status = PASTA_OK;
-    if (memchr(line, '\0', length))
-        pasta_fields_fail(f, NULL, NULL, "expected text, found a NUL character");
-    else
-        f->status = pasta_json_parse(line, length, f->where, &tree, f->err);
+    f->status = pasta_json_parse(line, length, f->where, &tree, f->err);
     if (f->status != PASTA_OK)
         return NULL;
     if (!cJSON_IsObject(tree))

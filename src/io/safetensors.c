@@ -254,8 +254,6 @@ static pasta_status parse_header(struct pasta_safetensors *st, size_t length, st
     const char *text = (const char *)st->map + PREFIX;
     if (!length || text[0] != '{')
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: header: expected '{' first; is this a safetensors file?", st->path);
-    if (memchr(text, '\0', length) || memmem(text, length, "\\u0000", 6))
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: header: expected text, found a NUL character", st->path);
     cJSON *header;
     char where[512];
     snprintf(where, sizeof where, "%.400s: header", st->path);

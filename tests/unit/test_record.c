@@ -101,7 +101,7 @@ static void unknown_fields_are_tolerated(void **state)
     struct pasta_err err = {0};
     struct pasta_arena arena = {0};
     struct pasta_session s;
-    const char *line = HEAD("pasta.session/1") TURN1 "],\"extra\":{\"a\":[1,2,{\"b\":null}]}}";
+    const char *line = HEAD("pasta.session/1") TURN1 "],\"extra\":{\"a\":[1,2,{\"b\":null}],\"c\":\"\\\\u0000\"}}"; /* c: no NUL */
     assert_int_equal(pasta_session_parse(line, strlen(line), "f:1", &arena, &s, &err), PASTA_OK);
     pasta_arena_release(&arena);
 }
@@ -137,6 +137,8 @@ static const struct {
     {"\"x1\"", "{}", "f:1: turns[0].slate[0].images[1].id: expected a string, found an object"},
     {"\"session_id\"", "\"seed\":1,\"session_id\"", "f:1: seed: expected each key once, found it twice"},
     {"an animal", "an \xff animal", "f:1: expected UTF-8, found other bytes"},
+    {"an animal", "an\\u0000 animal", "f:1: expected text, found a NUL character"},
+    {"\"s1\"", "\"\\\\\\u0000\"", "f:1: expected text, found a NUL character"},
     {"\"turns\"", "\"turns\":[],\"other\"", "f:1: turns: expected 1 to 64 items, found 0"},
     {"\"turns\":[", "\"turns\":[7,", "f:1: turns[0]: expected an object, found a number"},
     {"\"seed\":123,", "\"seed\":123;", NULL}, /* the column is the parser's business */

@@ -11,7 +11,7 @@
 #include "pasta/base/err.h"
 #include "pasta/base/str.h"
 
-/* Parses exactly one JSON value (trailing white space allowed). Duplicate keys, invalid UTF-8 and nesting
+/* Parses exactly one JSON value (trailing white space allowed). Duplicate keys, invalid UTF-8, NUL characters and nesting
  * deeper than cJSON's limit are errors. On success *out is owned by the caller. */
 pasta_status pasta_json_parse(const char *text, size_t length, const char *where, cJSON **out,
                               struct pasta_err *err) PASTA_MUST_CHECK;

@@ -2,8 +2,9 @@
  *
  *   evaluate_users    user models on held-out answers  -> arrays of one number an answer
  *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn
+ *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
- *   evaluate_report   arrays, tables, images -> report.html
+ *   evaluate_report   arrays, tables, images -> report.html (with _types, _strips)
  *
  * An array entry is NAN where the answer was not asked or not given. Everything is indexed by item, so nothing depends on threads.
  */
@@ -11,6 +12,7 @@
 #define PASTA_CMD_EVALUATE_H
 #include "pasta/base/options.h"
 #include "pasta/base/progress.h"
+#include "pasta/eval/plot.h"
 #include "pasta/eval/stats.h"
 #include "pasta/eval/table.h"
 #include "pasta/io/features.h"
@@ -69,9 +71,11 @@ pasta_status evaluate_held_out_read(const char *sessions, const char *pairs, con
                                     const struct pasta_sketch *sketch, const struct pasta_config *config,
                                     struct evaluate_held_out *out, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_held_out_release(struct evaluate_held_out *h);
-/* Loads the model and predicts every answer. */
-pasta_status evaluate_user_run(const struct evaluate_named *from, const struct evaluate_held_out *h, int threads, struct evaluate_user *out,
-                               struct pasta_err *err) PASTA_MUST_CHECK;
+/* Loads the model. */
+pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out,
+                                struct pasta_err *err) PASTA_MUST_CHECK;
+/* Predicts every answer. */
+pasta_status evaluate_user_predict(struct evaluate_user *u, const struct evaluate_held_out *h, int threads, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_user_release(struct evaluate_user *u);
 
 /* --- agents against fresh raters --- */
@@ -102,6 +106,27 @@ void evaluate_agents_release(struct evaluate_agents *a);
 bool evaluate_agent_is_given(const struct evaluate_agent *agent); /* not random, baseline or oracle */
 int evaluate_agent_look(const struct evaluate_agents *a, int agent); /* its colour and marker */
 
+/* --- training curves --- */
+
+struct evaluate_curve {
+    int run; /* index of --metrics */
+    struct pasta_plot_point *points;
+    int n;
+    size_t capacity;
+};
+struct evaluate_metric {
+    char *name;
+    struct evaluate_curve *curves; /* one for each run that has it */
+    size_t n, capacity;
+};
+struct evaluate_metrics {
+    struct evaluate_metric *items; /* in the order of first appearance */
+    size_t n, capacity;
+};
+/* Appends the rows of DIR/metrics.jsonl as those of run `run`. */
+pasta_status evaluate_metrics_read(struct evaluate_metrics *m, int run, const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_metrics_release(struct evaluate_metrics *m);
+
 /* --- results --- */
 
 struct evaluate_results {
@@ -110,8 +135,8 @@ struct evaluate_results {
     const struct evaluate_user *users;
     int n_users;
     const struct evaluate_agents *agents;     /* NULL: no agents */
-    const struct evaluate_named *metrics;
-    int n_metrics;
+    const struct evaluate_named *metric_runs;
+    const struct evaluate_metrics *metrics;
     const struct pasta_sketch *sketch;
     struct pasta_bootstrap *people, *raters;  /* of held-out people and of fresh raters, NULL as above */
     struct pasta_table *tables;

@@ -8,46 +8,30 @@
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 
-enum { MOST_POINTS = 160 /* of a line: neighbours are averaged beyond */ };
+enum { MOST_POINTS = 160 /* of a curve: neighbours are averaged beyond */ };
 
-struct line {
-    int run;
-    struct pasta_plot_point *points;
-    int n;
-    size_t capacity;
-};
-struct metric {
-    char *name;
-    struct line *lines;
-    size_t n, capacity;
-};
-struct curves {
-    struct metric *items; /* in the order of first appearance */
-    size_t n, capacity;
-};
-
-static struct metric *metric_named(struct curves *c, const char *name)
+static struct evaluate_metric *metric_named(struct evaluate_metrics *c, const char *name)
 {
     for (size_t i = 0; i < c->n; i++)
         if (strcmp(c->items[i].name, name) == 0)
             return &c->items[i];
     PASTA_GROW(c->items, c->n + 1, c->capacity);
-    c->items[c->n] = (struct metric){.name = pasta_strdup(name)};
+    c->items[c->n] = (struct evaluate_metric){.name = pasta_strdup(name)};
     return &c->items[c->n++];
 }
 
-static void add_point(struct metric *m, int run, double step, double value)
+static void add_point(struct evaluate_metric *m, int run, double step, double value)
 {
-    if (m->n == 0 || m->lines[m->n - 1].run != run) {
-        PASTA_GROW(m->lines, m->n + 1, m->capacity);
-        m->lines[m->n++] = (struct line){.run = run};
+    if (m->n == 0 || m->curves[m->n - 1].run != run) {
+        PASTA_GROW(m->curves, m->n + 1, m->capacity);
+        m->curves[m->n++] = (struct evaluate_curve){.run = run};
     }
-    struct line *line = &m->lines[m->n - 1];
-    PASTA_GROW(line->points, (size_t)line->n + 1, line->capacity);
-    line->points[line->n++] = (struct pasta_plot_point){step, value, NAN, NAN};
+    struct evaluate_curve *curve = &m->curves[m->n - 1];
+    PASTA_GROW(curve->points, (size_t)curve->n + 1, curve->capacity);
+    curve->points[curve->n++] = (struct pasta_plot_point){step, value, NAN, NAN};
 }
 
-static pasta_status read_run(struct curves *c, int run, const char *dir, struct pasta_err *err)
+pasta_status evaluate_metrics_read(struct evaluate_metrics *c, int run, const char *dir, struct pasta_err *err)
 {
     char *path = pasta_path_join(dir, "metrics.jsonl");
     struct pasta_lines lines = {0};
@@ -73,54 +57,56 @@ static pasta_status read_run(struct curves *c, int run, const char *dir, struct 
     return status;
 }
 
-static void thin(struct line *line)
+/* At most MOST_POINTS means of neighbours, into out; returns how many. */
+static int thin(const struct evaluate_curve *curve, struct pasta_plot_point *out)
 {
-    int width = (line->n + MOST_POINTS - 1) / MOST_POINTS, kept = 0;
-    for (int i = 0; width > 1 && i < line->n; i += width) {
+    int width = (curve->n + MOST_POINTS - 1) / MOST_POINTS, kept = 0;
+    for (int i = 0; i < curve->n; i += width) {
         struct pasta_plot_point mean = {0, 0, NAN, NAN};
-        int end = i + width < line->n ? i + width : line->n;
+        int end = i + width < curve->n ? i + width : curve->n;
         for (int j = i; j < end; j++) {
-            mean.x += line->points[j].x / (end - i);
-            mean.y += line->points[j].y / (end - i);
+            mean.x += curve->points[j].x / (end - i);
+            mean.y += curve->points[j].y / (end - i);
         }
-        line->points[kept++] = mean;
+        out[kept++] = mean;
     }
-    if (kept)
-        line->n = kept;
+    return kept;
 }
 
-static void plot_metric(const struct metric *m, const struct evaluate_results *r, struct pasta_str *out)
+static void plot_metric(const struct evaluate_metric *m, const struct evaluate_results *r, struct pasta_str *out)
 {
     struct pasta_plot_series *series = pasta_calloc(m->n, sizeof *series);
+    struct pasta_plot_point *points = pasta_calloc(m->n * MOST_POINTS, sizeof *points);
     for (size_t i = 0; i < m->n; i++) {
-        thin(&m->lines[i]);
-        series[i] = (struct pasta_plot_series){.name = r->metrics[m->lines[i].run].name, .look = 1 + m->lines[i].run, .points = m->lines[i].points,
-                                               .n = m->lines[i].n};
+        int n = thin(&m->curves[i], points + i * MOST_POINTS);
+        series[i] = (struct pasta_plot_series){.name = r->metric_runs[m->curves[i].run].name, .look = 1 + m->curves[i].run,
+                                               .points = points + i * MOST_POINTS, .n = n};
     }
     struct pasta_plot plot = {.title = m->name, .x_title = "step", .y_title = "", .series = series, .n_series = (int)m->n, .reference = NAN};
     pasta_plot_lines(&plot, out);
     free(series);
+    free(points);
 }
 
-pasta_status evaluate_report_curves(const struct evaluate_results *r, struct pasta_report *report, struct pasta_err *err)
+void evaluate_metrics_release(struct evaluate_metrics *c)
 {
-    struct curves c = {0};
-    pasta_status status = PASTA_OK;
-    for (int i = 0; i < r->n_metrics && status == PASTA_OK; i++)
-        status = read_run(&c, i, r->metrics[i].dir, err);
-    if (status == PASTA_OK && c.n) {
-        pasta_report_section(report, "training", "Training", "Metrics as they were recorded during training; long curves are averaged over neighbouring steps.");
-        pasta_report_plots_begin(report, true);
-        for (size_t i = 0; i < c.n; i++)
-            plot_metric(&c.items[i], r, pasta_report_body(report));
-        pasta_report_plots_end(report);
+    for (size_t i = 0; i < c->n; i++) {
+        for (size_t j = 0; j < c->items[i].n; j++)
+            free(c->items[i].curves[j].points);
+        free(c->items[i].curves);
+        free(c->items[i].name);
     }
-    for (size_t i = 0; i < c.n; i++) {
-        for (size_t j = 0; j < c.items[i].n; j++)
-            free(c.items[i].lines[j].points);
-        free(c.items[i].lines);
-        free(c.items[i].name);
-    }
-    free(c.items);
-    return status;
+    free(c->items);
+    *c = (struct evaluate_metrics){0};
+}
+
+void evaluate_report_curves(const struct evaluate_results *r, struct pasta_report *report)
+{
+    if (!r->metrics->n)
+        return;
+    pasta_report_section(report, "training", "Training", "Metrics as they were recorded during training; long curves are averaged over neighbouring steps.");
+    pasta_report_plots_begin(report, true);
+    for (size_t i = 0; i < r->metrics->n; i++)
+        plot_metric(&r->metrics->items[i], r, pasta_report_body(report));
+    pasta_report_plots_end(report);
 }

@@ -4,7 +4,7 @@
 #include "evaluate.h"
 #include "pasta/eval/report.h"
 
-pasta_status evaluate_report_curves(const struct evaluate_results *r, struct pasta_report *report, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_report_curves(const struct evaluate_results *r, struct pasta_report *report);
 /* What the learned types are: against the true ones, and the held-out images that each likes most above the average type. */
 pasta_status evaluate_report_types(const struct evaluate_results *r, struct pasta_report *report, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Whole sessions as image strips. */

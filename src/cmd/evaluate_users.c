@@ -302,8 +302,7 @@ static double *undefined(int64_t n)
     return values;
 }
 
-pasta_status evaluate_user_run(const struct evaluate_named *from, const struct evaluate_held_out *h, int threads, struct evaluate_user *out,
-                               struct pasta_err *err)
+pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out, struct pasta_err *err)
 {
     struct evaluate_user u = {.dir = from->dir, .name = from->name};
     pasta_status status = pasta_user_model_load(from->dir, h->features, &u.model, err);
@@ -320,26 +319,29 @@ pasta_status evaluate_user_run(const struct evaluate_named *from, const struct e
     u.versus = undefined(h->n_turns);
     u.posterior = undefined(h->n_people * u.model->n_types);
     u.type = pasta_calloc((size_t)h->n_people + 1, sizeof *u.type);
+    *out = u;
+    return PASTA_OK;
+}
 
-    struct predict c = {.h = h, .u = &u};
+pasta_status evaluate_user_predict(struct evaluate_user *u, const struct evaluate_held_out *h, int threads, struct pasta_err *err)
+{
+    struct predict c = {.h = h, .u = u};
     group(h->pair_person, h->pairs.n, h->n_people, &c.pairs, &c.pairs_from);
     group(h->rating_person, h->ratings.n, h->n_people, &c.ratings, &c.ratings_from);
     group(h->session_person, h->sessions.n, h->n_people, &c.sessions, &c.sessions_from);
-    status = pasta_parallel_for(h->n_people, threads, predict_person, &c, err);
+    pasta_status status = pasta_parallel_for(h->n_people, threads, predict_person, &c, err);
     int64_t *lists[] = {c.pairs, c.ratings, c.sessions, c.pairs_from, c.ratings_from, c.sessions_from};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     if (status != PASTA_OK) {
-        pasta_err_prefix(err, "user model '%s'", from->dir);
-        evaluate_user_release(&u);
+        pasta_err_prefix(err, "user model '%s'", u->dir);
         return status;
     }
     double *label = pasta_malloc((h->pairs.n + 1) * sizeof *label);
     for (size_t i = 0; i < h->pairs.n; i++)
         label[i] = h->pairs.items[i].label;
-    pasta_pair_scores(u.pair_first, label, h->pair_person, (int64_t)h->pairs.n, u.pair_score);
+    pasta_pair_scores(u->pair_first, label, h->pair_person, (int64_t)h->pairs.n, u->pair_score);
     free(label);
-    *out = u;
     return PASTA_OK;
 }
 

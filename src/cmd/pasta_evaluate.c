@@ -25,6 +25,8 @@ struct evaluate {
     struct pasta_sketch *sketch;
     struct evaluate_held_out held_out;
     struct evaluate_user *users;
+    int n_users; /* opened */
+    struct evaluate_metrics curves;
     struct evaluate_agents played;
     struct evaluate_results results;
     struct pasta_arena arena;
@@ -164,18 +166,37 @@ static pasta_status list_inputs(struct evaluate *e, const char *prompts_path, st
     return status;
 }
 
+static pasta_status open_users(struct evaluate *e, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    e->users = pasta_calloc((size_t)user_models.count, sizeof *e->users);
+    for (int i = 0; i < user_models.count; i++, e->n_users++) {
+        if ((status = evaluate_user_open(&e->user_models[i], &e->held_out, &e->users[i], err)) != PASTA_OK)
+            return status;
+        for (int j = 0; j < i; j++)
+            if (strcasecmp(e->users[i].name, e->users[j].name) == 0) {
+                e->n_users++;
+                return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: '%s' and '%s' are both called '%s': give them names, NAME=DIR", e->users[j].dir,
+                                  e->users[i].dir, e->users[i].name);
+            }
+    }
+    return status;
+}
+
 /* Reads and loads everything, so that what is broken is found before anything is made. */
 static pasta_status load(struct evaluate *e, const char *prompts_path, struct pasta_err *err)
 {
     const struct pasta_config *config = &e->context->config;
+    bool play = agents.count || prompts;
     pasta_status status = pasta_sketch_open(&config->world, &config->agent, &e->sketch, err);
-    if (status == PASTA_OK && user_models.count)
-        status = evaluate_held_out_read(sessions, preferences, ratings, features, e->sketch, config, &e->held_out, err);
-    if (status == PASTA_OK && (agents.count || prompts))
+    if (status == PASTA_OK && user_models.count &&
+        (status = evaluate_held_out_read(sessions, preferences, ratings, features, e->sketch, config, &e->held_out, err)) == PASTA_OK)
+        status = open_users(e, err);
+    for (int i = 0; i < metrics.count && status == PASTA_OK; i++)
+        status = evaluate_metrics_read(&e->curves, i, e->metrics[i].dir, err);
+    if (status == PASTA_OK && play)
         status = evaluate_agents_open(e->context, e->sketch, prompts_path, e->agents, agents.count, &e->played, err);
-    if (status == PASTA_OK)
-        status = list_inputs(e, agents.count || prompts ? prompts_path : NULL, err);
-    return status;
+    return status == PASTA_OK ? list_inputs(e, play ? prompts_path : NULL, err) : status;
 }
 
 /* --- what comes out --- */
@@ -267,27 +288,22 @@ static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
     struct pasta_context *context = e->context;
     struct evaluate_results *r = &e->results;
     pasta_status status = PASTA_OK;
-    *r = (struct evaluate_results){.context = context, .metrics = e->metrics, .n_metrics = metrics.count, .sketch = e->sketch};
+    *r = (struct evaluate_results){.context = context, .metric_runs = e->metrics, .metrics = &e->curves, .sketch = e->sketch};
 
-    if (user_models.count) {
+    if (e->n_users) {
         struct pasta_progress progress;
-        pasta_progress_init(&progress, "user models", "models", user_models.count);
-        e->users = pasta_calloc((size_t)user_models.count, sizeof *e->users);
-        for (; r->n_users < user_models.count && status == PASTA_OK; r->n_users++) {
+        pasta_progress_init(&progress, "user models", "models", e->n_users);
+        for (int i = 0; i < e->n_users && status == PASTA_OK; i++) {
             if (pasta_stop_asked())
                 status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped; --resume goes on from here");
             else
-                status = evaluate_user_run(&e->user_models[r->n_users], &e->held_out, context->threads, &e->users[r->n_users], err);
+                status = evaluate_user_predict(&e->users[i], &e->held_out, context->threads, err);
             pasta_progress_add(&progress, 1);
         }
         pasta_progress_done(&progress);
-        for (int i = 1; i < r->n_users && status == PASTA_OK; i++)
-            for (int j = 0; j < i && status == PASTA_OK; j++)
-                if (strcmp(e->users[i].name, e->users[j].name) == 0)
-                    status = pasta_fail(err, PASTA_ERR_USAGE, "--user-model: '%s' and '%s' are both called '%s': give them names, NAME=DIR", e->users[j].dir,
-                                        e->users[i].dir, e->users[i].name);
         r->held_out = &e->held_out;
         r->users = e->users;
+        r->n_users = e->n_users;
         r->people = pasta_bootstrap_new(context->config.seed, e->held_out.n_people, context->config.evaluate.bootstrap);
     }
     if (status == PASTA_OK && e->played.n) {
@@ -366,8 +382,9 @@ static void release(struct evaluate *e)
     evaluate_tables_release(&e->results);
     pasta_bootstrap_free(e->results.people);
     pasta_bootstrap_free(e->results.raters);
-    for (int i = 0; e->users && i < user_models.count; i++)
+    for (int i = 0; i < e->n_users; i++)
         evaluate_user_release(&e->users[i]);
+    evaluate_metrics_release(&e->curves);
     free(e->users);
     evaluate_agents_release(&e->played);
     evaluate_held_out_release(&e->held_out);

@@ -74,7 +74,7 @@ void pasta_history_shorten(const char *prompt, const char *base, struct pasta_st
     free(a);
 }
 
-/* --- lines -------------------------------------------------------------------------------------------------------- */
+/* --- text ---------------------------------------------------------------------------------------------------------- */
 
 /* The prompt that the columns of `turn` grew from. */
 static const char *base_prompt(const struct pasta_session *s, int turn)
@@ -85,58 +85,108 @@ static const char *base_prompt(const struct pasta_session *s, int turn)
     return s->initial_prompt;
 }
 
-/* Line breaks inside a prompt would be read as the end of its line. */
-static void add_text(const char *text, struct pasta_str *out)
-{
-    for (; *text; text++)
-        pasta_str_addc(out, *text == '\n' || *text == '\r' ? ' ' : *text);
-}
-
-void pasta_history_prompt_line(const struct pasta_session *session, struct pasta_str *out)
+static void put_prompt(const struct pasta_session *session, struct pasta_str *out)
 {
     pasta_str_add(out, "prompt: ");
-    add_text(session->initial_prompt, out);
+    for (const char *c = session->initial_prompt; *c; c++) /* a line break would be read as the end of the line */
+        pasta_str_addc(out, *c == '\n' || *c == '\r' ? ' ' : *c);
     pasta_str_addc(out, '\n');
 }
 
-void pasta_history_turn_line(const struct pasta_session *session, int turn, struct pasta_str *out)
+static void put_question(const struct pasta_session *session, int turn, enum pasta_category category, const char *prompt, struct pasta_str *out)
 {
-    static const char *const versus[] = {[PASTA_WORSE] = "worse ", [PASTA_SAME] = "same ", [PASTA_BETTER] = "better "};
-    const struct pasta_turn *t = &session->turns[turn];
-    const char *base = base_prompt(session, turn);
+    pasta_str_printf(out, " %s ", pasta_category_names[category]);
+    pasta_history_shorten(prompt, base_prompt(session, turn), out);
+    pasta_str_add(out, " ?");
+}
+
+static const char *choice_answer(const struct pasta_turn *t, int column)
+{
+    return column == t->choice ? " yes" : " no";
+}
+
+/* Rating and comparison, each where there is one. */
+static void put_outcome(const struct pasta_turn *t, struct pasta_str *out)
+{
+    static const char *const versus[] = {[PASTA_VERSUS_NONE] = "", [PASTA_WORSE] = " worse", [PASTA_SAME] = " same", [PASTA_BETTER] = " better"};
     if (!isnan(t->rating))
-        pasta_str_printf(out, "%.0f ", t->rating);
-    if (t->versus != PASTA_VERSUS_NONE)
-        pasta_str_add(out, versus[t->versus]);
-    for (int l = 0; l < t->n_columns; l++) {
-        pasta_str_printf(out, "%s%c %s ", l ? " " : "", l == t->choice ? '+' : '-', pasta_category_names[t->columns[l].category]);
-        pasta_history_shorten(t->columns[l].prompt, base, out);
-    }
-    pasta_str_addc(out, '\n');
+        pasta_str_printf(out, " %.0f", t->rating);
+    pasta_str_add(out, versus[t->versus]);
 }
 
-void pasta_history_candidate_line(const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, struct pasta_str *out)
+void pasta_history_text(const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, struct pasta_str *out)
 {
-    pasta_str_printf(out, "? %s ", pasta_category_names[candidate->category]);
-    pasta_history_shorten(candidate->prompt, base_prompt(session, n_turns), out);
-    pasta_str_addc(out, '\n');
+    put_prompt(session, out);
+    for (int turn = 0; turn < n_turns; turn++) {
+        const struct pasta_turn *t = &session->turns[turn];
+        for (int l = 0; l < t->n_columns; l++) {
+            put_question(session, turn, t->columns[l].category, t->columns[l].prompt, out);
+            pasta_str_add(out, choice_answer(t, l));
+        }
+        put_outcome(t, out);
+        pasta_str_addc(out, '\n');
+    }
+    if (candidate)
+        put_question(session, n_turns, candidate->category, candidate->prompt, out);
 }
 
-/* --- tokens ------------------------------------------------------------------------------------------------------- */
+/* --- tokens -------------------------------------------------------------------------------------------------------- */
+
+void pasta_tokens_release(struct pasta_tokens *t)
+{
+    free(t->ids);
+    free(t->answer);
+    *t = (struct pasta_tokens){0};
+}
+
+/* Appends the tokens of `text`; `answer`: the user said it. */
+static pasta_status encode(const struct pasta_spm *spm, const char *text, bool answer, struct pasta_tokens *tokens, struct pasta_err *err)
+{
+    int64_t *ids;
+    int n;
+    const pasta_status st = pasta_spm_encode(spm, text, &ids, &n, err);
+    if (st != PASTA_OK)
+        return st;
+    tokens->ids = pasta_realloc(tokens->ids, (size_t)(tokens->n + n), sizeof *tokens->ids);
+    tokens->answer = pasta_realloc(tokens->answer, (size_t)(tokens->n + n), sizeof *tokens->answer);
+    memcpy(tokens->ids + tokens->n, ids, (size_t)n * sizeof *ids);
+    for (int i = 0; i < n; i++)
+        tokens->answer[tokens->n + i] = answer;
+    tokens->n += n;
+    free(ids);
+    return PASTA_OK;
+}
+
+static pasta_status encode_turn(const struct pasta_spm *spm, const struct pasta_session *session, int turn, struct pasta_tokens *tokens, struct pasta_err *err)
+{
+    const struct pasta_turn *t = &session->turns[turn];
+    struct pasta_str text = {0};
+    pasta_status st = PASTA_OK;
+    for (int l = 0; l < t->n_columns && st == PASTA_OK; l++) {
+        pasta_str_clear(&text);
+        put_question(session, turn, t->columns[l].category, t->columns[l].prompt, &text);
+        if ((st = encode(spm, text.data, false, tokens, err)) == PASTA_OK)
+            st = encode(spm, choice_answer(t, l), true, tokens, err);
+    }
+    pasta_str_clear(&text);
+    put_outcome(t, &text);
+    if (st == PASTA_OK && text.length)
+        st = encode(spm, text.data, true, tokens, err);
+    if (st == PASTA_OK)
+        st = encode(spm, "\n", false, tokens, err);
+    pasta_str_release(&text);
+    return st;
+}
 
 pasta_status pasta_history_init(struct pasta_history *h, const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, struct pasta_err *err)
 {
     struct pasta_history made = {.bos = pasta_spm_bos(spm), .turns = pasta_calloc((size_t)n_turns, sizeof *made.turns)};
-    struct pasta_str line = {0};
-    pasta_history_prompt_line(session, &line);
-    pasta_status st = pasta_spm_encode(spm, line.data, &made.prompt.ids, &made.prompt.n, err);
-    while (st == PASTA_OK && made.n_turns < n_turns) {
-        pasta_str_clear(&line);
-        pasta_history_turn_line(session, made.n_turns, &line);
-        struct pasta_tokens *tokens = &made.turns[made.n_turns++];
-        st = pasta_spm_encode(spm, line.data, &tokens->ids, &tokens->n, err);
-    }
-    pasta_str_release(&line);
+    struct pasta_str prompt = {0};
+    put_prompt(session, &prompt);
+    pasta_status st = encode(spm, prompt.data, false, &made.prompt, err);
+    pasta_str_release(&prompt);
+    for (int t = 0; t < n_turns && st == PASTA_OK; t++, made.n_turns++)
+        st = encode_turn(spm, session, t, &made.turns[t], err);
     if (st == PASTA_OK)
         *h = made;
     else
@@ -147,30 +197,30 @@ pasta_status pasta_history_init(struct pasta_history *h, const struct pasta_spm 
 void pasta_history_release(struct pasta_history *h)
 {
     for (int t = 0; t < h->n_turns; t++)
-        free(h->turns[t].ids);
+        pasta_tokens_release(&h->turns[t]);
     free(h->turns);
-    free(h->prompt.ids);
+    pasta_tokens_release(&h->prompt);
     *h = (struct pasta_history){0};
 }
 
-/* Shortens a line to `limit` tokens, keeping its last one: the newline, where values are read. */
+/* Copies at most `limit` tokens, the last one of all among them: that is where values are read. `out` may be `ids`. */
 static int cut(const int64_t *ids, int n, int limit, int64_t *out)
 {
     const int kept = n < limit ? n : limit;
+    const int64_t last = ids[n - 1];
     memmove(out, ids, (size_t)kept * sizeof *out);
-    if (kept)
-        out[kept - 1] = ids[n - 1];
+    out[kept - 1] = last;
     return kept;
 }
 
 pasta_status pasta_history_candidate(const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, int limit,
                                      struct pasta_tokens *tokens, struct pasta_err *err)
 {
-    struct pasta_str line = {0};
-    struct pasta_tokens made;
-    pasta_history_candidate_line(session, n_turns, candidate, &line);
-    pasta_status st = pasta_spm_encode(spm, line.data, &made.ids, &made.n, err);
-    pasta_str_release(&line);
+    struct pasta_str text = {0};
+    struct pasta_tokens made = {0};
+    put_question(session, n_turns, candidate->category, candidate->prompt, &text);
+    pasta_status st = encode(spm, text.data, false, &made, err);
+    pasta_str_release(&text);
     if (st == PASTA_OK) {
         made.n = cut(made.ids, made.n, limit, made.ids);
         *tokens = made;
@@ -186,15 +236,20 @@ int pasta_history_first(const struct pasta_history *h, int n_turns, int room)
     return first;
 }
 
-int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids)
+int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids, bool *answer)
 {
     assert(room >= 2 && n_turns <= h->n_turns);
     int n = 1;
     ids[0] = h->bos;
     n += cut(h->prompt.ids, h->prompt.n, room - 1, ids + 1);
+    if (answer)
+        memset(answer, 0, (size_t)n * sizeof *answer);
     for (int t = first; t < n_turns; t++) {
-        memcpy(ids + n, h->turns[t].ids, (size_t)h->turns[t].n * sizeof *ids);
-        n += h->turns[t].n;
+        const struct pasta_tokens *turn = &h->turns[t];
+        memcpy(ids + n, turn->ids, (size_t)turn->n * sizeof *ids);
+        if (answer)
+            memcpy(answer + n, turn->answer, (size_t)turn->n * sizeof *answer);
+        n += turn->n;
     }
     assert(n <= room);
     return n;

@@ -71,7 +71,7 @@ void pasta_row_release(struct pasta_row *row)
 {
     for (int f = 0; f < row->n_forks; f++) {
         for (int c = 0; c < row->forks[f].n_candidates; c++)
-            free(row->forks[f].candidates[c].ids);
+            pasta_tokens_release(&row->forks[f].candidates[c]);
         free(row->forks[f].candidates);
     }
     free(row->forks);

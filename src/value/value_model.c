@@ -198,7 +198,7 @@ pt pasta_value_read(const struct pasta_gemma *trunk, const struct pasta_params *
 int64_t *pasta_value_prefix(const struct pasta_history *h, int n_turns, int room, int *length)
 {
     int64_t *ids = pasta_malloc((size_t)room * sizeof *ids);
-    *length = pasta_history_write(h, pasta_history_first(h, n_turns, room), n_turns, room, ids);
+    *length = pasta_history_write(h, pasta_history_first(h, n_turns, room), n_turns, room, ids, NULL);
     return ids;
 }
 

@@ -108,6 +108,16 @@ static void n_is_always_shown(void **state)
     pasta_str_release(&out);
 }
 
+static void marks_where_0_is_outside(void **state)
+{
+    (void)state;
+    assert_true(pasta_estimate_excludes_zero(of(1, 0.1, 2, 5)));
+    assert_true(pasta_estimate_excludes_zero(of(-1, -2, -0.1, 5)));
+    assert_false(pasta_estimate_excludes_zero(of(1, -0.1, 2, 5)));
+    assert_false(pasta_estimate_excludes_zero(of(1, 0, 2, 5)));
+    assert_false(pasta_estimate_excludes_zero(of(1, NAN, NAN, 5)));
+}
+
 static void json_reads_back(void **state)
 {
     (void)state;
@@ -187,7 +197,7 @@ static struct pasta_str whole_page(void)
     struct pasta_gallery_image picture = {&png[1], "caption \"quoted\""};
     struct pasta_gallery gallery = {"gallery", "detail", &picture, 1};
     struct pasta_strip_column columns[] = {{"p & q", "style", -0.25, png, 3, true}, {"other", "expand", NAN, png, 1, false}};
-    struct pasta_strip_turn turns[] = {{columns, 2, 7, 2, NAN}, {columns + 1, 1, NAN, -1, 0.5}, {columns, 2, 8, 1, 0.5}};
+    struct pasta_strip_turn turns[] = {{columns, 2, 7, 9, NAN}, {columns + 1, 1, NAN, -1, 0.5}, {columns, 2, 8, 1, 0.5}};
     struct pasta_strip strip = {"strip", "detail", turns, 3, false};
 
     pasta_report_headline(r, "label", "+0.4", "detail", true);
@@ -269,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_in_every_style),       cmocka_unit_test(n_is_always_shown),  cmocka_unit_test(json_reads_back),
+        cmocka_unit_test(marks_where_0_is_outside),
         cmocka_unit_test(ticks_are_round_and_enclose), cmocka_unit_test(page_is_whole),      cmocka_unit_test(page_needs_nothing_else),
         cmocka_unit_test(nothing_to_draw_draws_nothing),
     };

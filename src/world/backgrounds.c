@@ -242,8 +242,8 @@ static void pattern(struct sketch_painter *p, struct pasta_rng *rng)
 
 static void plain(struct sketch_painter *p, double h, struct pasta_rng *rng)
 {
-    static const char *const walls[] = {"cream", "sky", "snow", "wall"};
-    struct rgb c = named(walls[pasta_rng_below(rng, 4)], 0);
+    static const char *const walls[] = {"tan", "sky", "grey", "grass"};
+    struct rgb c = named(walls[pasta_rng_below(rng, 4)], 1);
     box(p, -0.1, -0.1, 1.2, 1.2, c);
     cairo_rectangle(p->cr, -0.1, h + 0.1, 1.2, 1.0);
     sketch_paint(p, (struct rgb){c.r * 0.9f, c.g * 0.9f, c.b * 0.9f});
@@ -291,7 +291,7 @@ static void rain(struct sketch_painter *p, struct pasta_rng *rng)
         cairo_move_to(p->cr, x, y);
         cairo_line_to(p->cr, x - 0.045, y + 0.12);
     }
-    sketch_stroke(p, named("sky", 0), 0.011);
+    sketch_stroke(p, named("white", 0), 0.013);
 }
 
 static void sparkles(struct sketch_painter *p, struct pasta_rng *rng)
@@ -329,11 +329,11 @@ static void hearts(struct sketch_painter *p, struct pasta_rng *rng)
 static void speed_lines(struct sketch_painter *p, struct pasta_rng *rng)
 {
     for (int i = 0; i < 26; i++) {
-        double a = (i + between(rng, 0, 0.8)) / 26 * 2 * M_PI, r = between(rng, 0.42, 0.54), w = 0.018;
+        double a = (i + between(rng, 0, 0.8)) / 26 * 2 * M_PI, r = between(rng, 0.40, 0.53), w = 0.026;
         const double xy[] = {0.5 + r * cos(a), 0.5 + r * sin(a), 0.5 + 0.85 * cos(a - w), 0.5 + 0.85 * sin(a - w),
                              0.5 + 0.85 * cos(a + w), 0.5 + 0.85 * sin(a + w)};
         sketch_path_polygon(p->cr, xy, 3);
-        sketch_paint(p, named(i % 2 ? "white" : "yellow", 0));
+        sketch_paint(p, named(i % 2 ? "yellow" : "navy", 0));
     }
 }
 

@@ -76,6 +76,9 @@ static void tint(struct sketch_canvas *c, int i, float r, float g, float b)
     c->b[i] *= b;
 }
 
+/* How strongly light and mood may brighten a style that lives on dark ground. */
+static float openness(const struct sketch_canvas *c) { return c->style == STYLE_NEON ? 0.25f : c->style == STYLE_BLUEPRINT ? 0.5f : 1; }
+
 static void towards(struct sketch_canvas *c, int i, struct rgb to, float t)
 {
     c->r[i] += (to.r - c->r[i]) * t;
@@ -83,7 +86,7 @@ static void towards(struct sketch_canvas *c, int i, struct rgb to, float t)
     c->b[i] += (to.b - c->b[i]) * t;
 }
 
-static void light_pixel(struct sketch_canvas *c, enum sketch_lighting lighting, float side, float x, float y, int i)
+static void light_pixel(struct sketch_canvas *c, enum sketch_lighting lighting, float side, float open, float x, float y, int i)
 {
     float dx, dy, d, t;
     switch (lighting) {
@@ -93,38 +96,40 @@ static void light_pixel(struct sketch_canvas *c, enum sketch_lighting lighting, 
         dx = x - (side > 0 ? 0.94f : 0.06f);
         dy = y - 0.14f;
         d = dx * dx + dy * dy;
-        t = fminf(1, 0.022f / (d + 0.012f));
-        towards(c, i, (struct rgb){1, 0.86f, 0.48f}, t * (1 - 0.65f * c->a[i]));
+        t = least(1, 0.022f / (d + 0.012f));
+        towards(c, i, (struct rgb){1, 0.86f, 0.48f}, most(0.4f, open) * t * (1 - 0.65f * c->a[i]));
         break;
     case LIGHT_MOONLIGHT:
-        tint(c, i, 0.36f, 0.43f, 0.68f);
+        d = 1 + 0.30f * c->a[i];
+        tint(c, i, 0.36f * d, 0.43f * d, 0.68f * d);
         dx = x - (side > 0 ? 0.84f : 0.16f);
         dy = y - 0.15f;
         d = sqrtf(dx * dx + dy * dy);
         t = d < 0.085f ? 1 : d < 0.10f ? (0.10f - d) / 0.015f : 0;
-        t = fmaxf(t * (1 - c->a[i]), 0.34f * fmaxf(0, 1 - d / 0.42f) * (1 - 0.5f * c->a[i]));
+        t = most(t * (1 - c->a[i]), 0.34f * most(0, 1 - d / 0.42f) * (1 - 0.5f * c->a[i]));
         towards(c, i, (struct rgb){0.93f, 0.95f, 1}, t);
         break;
     case LIGHT_SPOTLIGHT: /* a cone from the upper edge onto the ground */
         dx = (x - 0.5f) / (0.16f + 0.30f * y);
         dy = (y - 0.86f) / 0.15f;
-        t = fmaxf(fminf(1, fmaxf(0, (1.06f - fabsf(dx)) * 7)) * (y < 0.9f), fminf(1, fmaxf(0, (1.6f - dx * dx - dy * dy) * 3)));
-        d = 0.20f + 0.92f * t;
+        t = most(least(1, most(0, (1.06f - fabsf(dx)) * 7)) * (y < 0.9f), least(1, most(0, (1.6f - dx * dx - dy * dy) * 3)));
+        d = 0.18f + (0.58f + 0.40f * c->a[i]) * t;
         tint(c, i, d, d * 0.98f, d * (t > 0.5f ? 0.9f : 1.1f));
-        towards(c, i, (struct rgb){1, 0.97f, 0.8f}, 0.22f * t * (1 - c->a[i]));
+        towards(c, i, (struct rgb){1, 0.97f, 0.8f}, open * 0.16f * t * (1 - c->a[i]));
         break;
     case LIGHT_BACKLIT: /* bright behind, figures nearly silhouettes */
         dx = x - 0.5f;
         dy = y - 0.45f;
         d = dx * dx + dy * dy;
         if (c->a[i] < 1)
-            towards(c, i, (struct rgb){1, 0.96f, 0.82f}, (1 - c->a[i]) * fmaxf(0, 0.95f - 2.6f * d));
+            towards(c, i, (struct rgb){1, 0.96f, 0.82f}, open * (1 - c->a[i]) * most(0, 0.95f - 2.6f * d));
         t = 1 - 0.70f * c->a[i];
         tint(c, i, t, t * 0.97f, t);
         break;
     case LIGHT_MISTY:
-        t = (0.72f - 0.30f * c->a[i]) * (0.75f + 0.25f * y) + 0.13f * sketch_smooth_at(c, x, y, 110);
-        towards(c, i, (struct rgb){0.85f, 0.88f, 0.90f}, fminf(0.92f, fmaxf(0.1f, t)));
+        t = (0.64f - 0.34f * c->a[i]) * (0.6f + 0.4f * y) + (0.30f - 0.06f * c->a[i]) * sketch_smooth_at(c, x * 0.35f, y * 1.3f, 110);
+        t += 0.45f * most(0, y - 0.62f) / 0.38f; /* thickest on the ground */
+        towards(c, i, (struct rgb){0.86f, 0.89f, 0.91f}, open * least(0.94f, most(0.08f, t)));
         break;
     default:
         break;
@@ -135,10 +140,10 @@ void sketch_light(struct sketch_canvas *c, enum sketch_lighting lighting, float 
 {
     if (lighting == LIGHT_DAYLIGHT)
         return;
-    float step = 1.f / (float)c->size;
+    float step = 1.f / (float)c->size, open = openness(c);
     for (int y = 0, i = 0; y < c->size; y++)
         for (int x = 0; x < c->size; x++, i++)
-            light_pixel(c, lighting, side, ((float)x + 0.5f) * step, ((float)y + 0.5f) * step, i);
+            light_pixel(c, lighting, side, open, ((float)x + 0.5f) * step, ((float)y + 0.5f) * step, i);
     if (lighting != LIGHT_BACKLIT)
         return;
     /* a bright rim where figures end */
@@ -146,7 +151,7 @@ void sketch_light(struct sketch_canvas *c, enum sketch_lighting lighting, float 
     memcpy(c->x, c->a, (size_t)n * sizeof *c->x);
     sketch_blur(c->x, c->y, c->size, (int)(1.2f * c->unit + 0.5f));
     for (int i = 0; i < n; i++)
-        towards(c, i, (struct rgb){1, 0.93f, 0.70f}, c->a[i] * fminf(1, fmaxf(0, 0.80f - c->x[i]) * 1.8f));
+        towards(c, i, (struct rgb){1, 0.93f, 0.70f}, c->a[i] * least(1, most(0, 0.80f - c->x[i]) * 1.8f));
 }
 
 void sketch_mood_tone(struct sketch_canvas *c, enum sketch_mood mood)
@@ -159,20 +164,49 @@ void sketch_mood_tone(struct sketch_canvas *c, enum sketch_mood mood)
         [MOOD_CALM] = {1, 0.92f, 0.02f, {0, 0, 0}, 0},
         [MOOD_JOYFUL] = {1.15f, 1, 0.04f, {0, 0, 0}, 0},
         [MOOD_GLOOMY] = {0.55f, 0.9f, -0.12f, {0.33f, 0.38f, 0.45f}, 0.18f},
-        [MOOD_DREAMY] = {0.95f, 0.9f, 0.06f, {0.86f, 0.78f, 0.96f}, 0.14f},
+        [MOOD_DREAMY] = {0.95f, 0.9f, 0.06f, {0.80f, 0.68f, 0.95f}, 0.24f},
         [MOOD_DRAMATIC] = {1.1f, 1.35f, -0.06f, {0, 0, 0}, 0},
-        [MOOD_ROMANTIC] = {1, 0.95f, 0.03f, {0.98f, 0.68f, 0.76f}, 0.16f},
+        [MOOD_ROMANTIC] = {1, 0.95f, 0.03f, {0.98f, 0.66f, 0.74f}, 0.18f},
         [MOOD_ENERGETIC] = {1.25f, 1.15f, 0, {0, 0, 0}, 0},
     };
     int n = c->size * c->size;
-    float s = tone[mood].saturation, k = tone[mood].contrast, lift = tone[mood].lift, t = tone[mood].t;
+    float s = tone[mood].saturation, k = tone[mood].contrast, lift = tone[mood].lift * openness(c), t = tone[mood].t * openness(c);
     struct rgb to = tone[mood].to;
     for (int i = 0; i < n; i++) {
         float l = 0.299f * c->r[i] + 0.587f * c->g[i] + 0.114f * c->b[i], base = 0.5f + (l - 0.5f) * k + lift;
         float r = base + (c->r[i] - l) * s * k, g = base + (c->g[i] - l) * s * k, b = base + (c->b[i] - l) * s * k;
-        c->r[i] = fminf(1, fmaxf(0, r + (to.r - r) * t));
-        c->g[i] = fminf(1, fmaxf(0, g + (to.g - g) * t));
-        c->b[i] = fminf(1, fmaxf(0, b + (to.b - b) * t));
+        c->r[i] = least(1, most(0, r + (to.r - r) * t));
+        c->g[i] = least(1, most(0, g + (to.g - g) * t));
+        c->b[i] = least(1, most(0, b + (to.b - b) * t));
+    }
+}
+
+void sketch_separate(struct sketch_canvas *c)
+{
+    if (c->style == STYLE_NEON || c->style == STYLE_BLUEPRINT)
+        return; /* lines stand out by themselves */
+    int n = c->size * c->size;
+    float front[4] = {0}, back[4] = {0};
+    for (int i = 0; i < n; i++) {
+        float a = c->a[i], b = 1 - a;
+        front[0] += a * c->r[i], front[1] += a * c->g[i], front[2] += a * c->b[i], front[3] += a;
+        back[0] += b * c->r[i], back[1] += b * c->g[i], back[2] += b * c->b[i], back[3] += b;
+    }
+    if (front[3] < 1 || back[3] < 1)
+        return;
+    float d[3], wanted = 0.30f;
+    for (int k = 0; k < 3; k++)
+        d[k] = back[k] / back[3] - front[k] / front[3];
+    float light = 0.299f * d[0] + 0.587f * d[1] + 0.114f * d[2];
+    float apart = sqrtf(light * light + 0.25f * ((d[0] - light) * (d[0] - light) + (d[1] - light) * (d[1] - light) + (d[2] - light) * (d[2] - light)));
+    if (apart >= wanted)
+        return;
+    float push = (light < 0 ? -1 : 1) * (wanted - apart), to = push > 0 ? 1 : 0, back_t = fabsf(push) * 1.1f, front_t = fabsf(push) * 0.5f;
+    for (int i = 0; i < n; i++) {
+        float t = c->a[i] * front_t, u = (1 - c->a[i]) * back_t;
+        c->r[i] += (to - c->r[i]) * u + (1 - to - c->r[i]) * t;
+        c->g[i] += (to - c->g[i]) * u + (1 - to - c->g[i]) * t;
+        c->b[i] += (to - c->b[i]) * u + (1 - to - c->b[i]) * t;
     }
 }
 

@@ -14,6 +14,11 @@ struct sketch_noise { /* tiling textures, -1..1; made once */
 };
 void sketch_noise_make(struct sketch_noise *noise);
 
+/* libm's fminf and friends are calls (they mind NaN); these are instructions. */
+static inline float least(float a, float b) { return a < b ? a : b; }
+static inline float most(float a, float b) { return a > b ? a : b; }
+static inline float fraction(float v) { return v - (float)(int)v; } /* of v >= 0 */
+
 struct sketch_canvas {
     int size;
     float unit;
@@ -50,6 +55,8 @@ void sketch_blur(float *plane, float *scratch, int size, int radius);
 /* Light and mood on the whole picture, before the style. side: -1 from the left, 1 from the right. */
 void sketch_light(struct sketch_canvas *c, enum sketch_lighting lighting, float side);
 void sketch_mood_tone(struct sketch_canvas *c, enum sketch_mood mood);
+/* Pulls figures and what lies behind apart where light and palette have made them alike. */
+void sketch_separate(struct sketch_canvas *c);
 /* Four small pictures instead of one. */
 void sketch_grid(struct sketch_canvas *c);
 /* The style's filter: styles_line.c for drawn styles, styles_paint.c for painted ones. */

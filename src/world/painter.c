@@ -48,6 +48,14 @@ static struct rgb line_colour(const struct sketch_painter *p, struct rgb c)
     return p->fade > 0 ? (struct rgb){bright.r * 0.5f, bright.g * 0.5f, bright.b * 0.5f} : bright;
 }
 
+/* The colour of outlines: the palette's dark, dark enough to be a line. */
+static struct rgb outline_colour(enum sketch_palette palette)
+{
+    struct rgb d = sketch_palette_dark(palette);
+    float l = sketch_luma(d), k = l > 0.12f ? 0.12f / l : 1;
+    return (struct rgb){d.r * k, d.g * k, d.b * k};
+}
+
 static void stroke_px(cairo_t *cr, double px, bool keep)
 {
     cairo_save(cr);
@@ -63,7 +71,7 @@ static void stroke_px(cairo_t *cr, double px, bool keep)
 void sketch_paint(struct sketch_painter *p, struct rgb natural)
 {
     cairo_t *cr = p->cr;
-    struct rgb c = resolve(p, natural), dark = sketch_palette_dark(p->palette);
+    struct rgb c = resolve(p, natural), dark = outline_colour(p->palette);
     double px = p->unit * p->line;
     switch (pen_of(p->style)) {
     case PEN_FILL:
@@ -74,12 +82,12 @@ void sketch_paint(struct sketch_painter *p, struct rgb natural)
         source(cr, c, 1);
         cairo_fill_preserve(cr);
         source(cr, dark, 1);
-        stroke_px(cr, px * (p->fade > 0 ? 0.6 : 0.9), false);
+        stroke_px(cr, px * (p->fade > 0 ? 0.7 : 1.15), false);
         break;
     case PEN_BOLD:
         source(cr, c, 1);
         cairo_fill_preserve(cr);
-        source(cr, (struct rgb){dark.r * 0.4f, dark.g * 0.4f, dark.b * 0.4f}, 1);
+        source(cr, (struct rgb){dark.r * 0.5f, dark.g * 0.5f, dark.b * 0.5f}, 1);
         stroke_px(cr, px * (p->fade > 0 ? 1.0 : 1.7), false);
         break;
     case PEN_SOFT:
@@ -99,10 +107,8 @@ void sketch_paint(struct sketch_painter *p, struct rgb natural)
         stroke_px(cr, px * (p->style == STYLE_NEON ? 1.3 : 0.85), false);
         break;
     case PEN_CUT:
-        source(cr, (struct rgb){0, 0, 0}, 0.16);
-        stroke_px(cr, px * 3.6, true);
-        source(cr, (struct rgb){0, 0, 0}, 0.22);
-        stroke_px(cr, px * 1.8, true);
+        source(cr, (struct rgb){0, 0, 0}, 0.28);
+        stroke_px(cr, px * 2.4, true); /* the sheet's shadow on the one below */
         source(cr, c, 1);
         cairo_fill(cr);
         break;
@@ -112,7 +118,7 @@ void sketch_paint(struct sketch_painter *p, struct rgb natural)
 void sketch_stroke(struct sketch_painter *p, struct rgb natural, double width)
 {
     cairo_t *cr = p->cr;
-    struct rgb c = resolve(p, natural), dark = sketch_palette_dark(p->palette);
+    struct rgb c = resolve(p, natural), dark = outline_colour(p->palette);
     double px = p->unit * p->line, w = width;
     double wy = 0;
     cairo_user_to_device_distance(cr, &w, &wy);

@@ -95,6 +95,7 @@ pasta_status sketch_render(const struct sketch_drawings *drawings, const struct 
         sketch_grid(&c);
     sketch_mood_tone(&c, (enum sketch_mood)a->value[SKETCH_MOOD]);
     sketch_light(&c, (enum sketch_lighting)a->value[SKETCH_LIGHTING], side);
+    sketch_separate(&c);
     sketch_style_filter(&c);
     for (size_t i = 0; i < n; i++) {
         pixels[3 * i] = to_byte(c.r[i]);

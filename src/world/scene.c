@@ -59,7 +59,7 @@ static struct layout lay_out(const struct sketch_attributes *a, struct pasta_rng
     switch ((enum sketch_composition)a->value[SKETCH_COMPOSITION]) {
     case COMPOSITION_CLOSEUP: l.horizon = 0.80; base = 1.22; size = 1.42; break;
     case COMPOSITION_WIDE: l.horizon = 0.66; base = 0.84; size = 0.36; spread = 0.52; x = between(rng, 0.42, 0.58); break;
-    case COMPOSITION_LOWANGLE: l.horizon = 0.90; base = 1.02; size = 1.06; l.taper = 0.55f; break;
+    case COMPOSITION_LOWANGLE: l.horizon = 0.93; base = 1.06; size = 1.16; l.taper = 0.64f; break;
     case COMPOSITION_OFFSET: l.horizon = 0.60; base = 0.93; size = 0.60; spread = 0.7; x = right ? 0.73 : 0.27; break;
     case COMPOSITION_FRAMED: base = 0.83; size = 0.62; spread = 0.78; break;
     case COMPOSITION_TILTED: l.tilt = (right ? 1 : -1) * between(rng, 0.26, 0.36); base = 0.86; size = 0.72; break;
@@ -125,7 +125,7 @@ static void figures(struct sketch_painter *p, const struct sketch_drawings *draw
         cairo_save(p->cr);
         cairo_translate(p->cr, f->x, f->base);
         cairo_rotate(p->cr, turn);
-        cairo_scale(p->cr, flip * scale * (1 + bend) * (l->taper > 0 ? 1.18 : 1), scale * (1 - bend));
+        cairo_scale(p->cr, flip * scale * (1 + bend) * (l->taper > 0 ? 1.22 : 1), scale * (1 - bend));
         cairo_translate(p->cr, -50, -92);
         sketch_paint_drawing(p, &drawings->items[f->subject]);
         cairo_restore(p->cr);

@@ -61,10 +61,10 @@ static void watercolor(struct sketch_canvas *c)
     for (int y = 0, i = 0; y < s; y++)
         for (int x = 0; x < s; x++, i++) {
             float pool = sketch_smooth_at(c, (float)x, (float)y, 1.4f / c->unit), paper = sketch_grain_at(c, (float)x, (float)y, 1.6f / c->unit);
-            float density = 0.74f + 0.30f * pool + 0.10f * paper;
-            float ex = fminf((float)x, (float)(s - 1 - x)), ey = fminf((float)y, (float)(s - 1 - y));
-            float border = clamp01((fminf(ex, ey) / c->unit - 2.6f - 2.4f * sketch_smooth_at(c, (float)x + 33, (float)y, 2 / c->unit)) * 0.8f);
-            density = clamp01(density) * border;
+            float density = 0.84f + 0.24f * c->a[i] + 0.34f * pool + 0.10f * paper;
+            float ex = least((float)x, (float)(s - 1 - x)), ey = least((float)y, (float)(s - 1 - y));
+            float border = clamp01((least(ex, ey) / c->unit - 2.6f - 2.4f * sketch_smooth_at(c, (float)x + 33, (float)y, 2 / c->unit)) * 0.8f);
+            density = least(1.25f, most(0, density)) * border;
             for (int k = 0; k < 3; k++)
                 plane[k][i] = clamp01(1 - (1 - plane[k][i]) * density) * (0.985f + 0.015f * paper);
         }
@@ -73,7 +73,7 @@ static void watercolor(struct sketch_canvas *c)
 /* Short thick strokes, each of one colour with a lit upper edge. */
 static void oil(struct sketch_canvas *c)
 {
-    int s = c->size, n = s * s, cells = 30;
+    int s = c->size, n = s * s, cells = 32;
     float cell = (float)s / (float)cells;
     memcpy(c->x, c->r, (size_t)n * sizeof *c->x);
     memcpy(c->y, c->g, (size_t)n * sizeof *c->y);
@@ -83,19 +83,20 @@ static void oil(struct sketch_canvas *c)
             int cx = k % cells, cy = k / cells;
             float px = ((float)cx + sketch_scatter(c, cx + 40 * pass, cy)) * cell, py = ((float)cy + sketch_scatter(c, cx, cy + 71 + pass)) * cell;
             int sx = (int)px, sy = (int)py, at = sy * s + sx;
-            float angle = 2.4f * sketch_smooth_at(c, px, py, 0.9f / c->unit) + 0.6f, co = cosf(angle), si = sinf(angle);
-            float small = 1 - 0.38f * c->a[at], length = cell * 1.75f * small, width = cell * 0.72f * small;
-            float vary = 1 + 0.24f * (sketch_scatter(c, cx, cy + 300) - 0.5f);
+            float angle = 1.5f * sketch_smooth_at(c, px, py, 0.7f / c->unit) + 0.5f, co = cosf(angle), si = sinf(angle);
+            float small = pass == 0 ? 1.15f : 1 - 0.42f * c->a[at], length = cell * 1.35f * small, width = cell * 0.78f * small;
+            float across = 1 / width, along = 1 / length;
+            float vary = 1 + 0.13f * (sketch_scatter(c, cx, cy + 300) - 0.5f);
             int reach = (int)(length + 1);
             for (int y = sy - reach; y <= sy + reach; y++)
                 for (int x = sx - reach; x <= sx + reach; x++) {
                     if (x < 0 || y < 0 || x >= s || y >= s)
                         continue;
                     float dx = (float)x + 0.5f - px, dy = (float)y + 0.5f - py;
-                    float u = (dx * co + dy * si) / length, v = (-dx * si + dy * co) / width, d = u * u + v * v;
+                    float u = (dx * co + dy * si) * along, v = (-dx * si + dy * co) * across, d = u * u + v * v;
                     if (d >= 1)
                         continue;
-                    float t = fminf(1, (1 - d) * 3), lit = vary * (1 - 0.16f * v);
+                    float t = least(1, (1 - d) * 3), lit = vary * (1 - 0.10f * v);
                     int i = y * s + x;
                     c->r[i] += (c->x[at] * lit - c->r[i]) * t;
                     c->g[i] += (c->y[at] * lit - c->g[i]) * t;
@@ -112,8 +113,8 @@ static void pixel(struct sketch_canvas *c)
     int blocks = (int)ceilf((float)s / block);
     for (int by = 0; by < blocks; by++)
         for (int bx = 0; bx < blocks; bx++) {
-            int x0 = (int)((float)bx * block), x1 = (int)fminf((float)s, (float)(bx + 1) * block);
-            int y0 = (int)((float)by * block), y1 = (int)fminf((float)s, (float)(by + 1) * block);
+            int x0 = (int)((float)bx * block), x1 = (int)least((float)s, (float)(bx + 1) * block);
+            int y0 = (int)((float)by * block), y1 = (int)least((float)s, (float)(by + 1) * block);
             float *plane[3] = {c->r, c->g, c->b};
             for (int k = 0; k < 3; k++) {
                 float sum = 0;
@@ -122,8 +123,7 @@ static void pixel(struct sketch_canvas *c)
                     for (int x = x0; x < x1; x++, count++)
                         sum += plane[k][y * s + x];
                 float v = 0.55f * sum / (float)count + 0.45f * plane[k][my * s + mx]; /* crisper than the mean */
-                v = floorf(clamp01(v) * 5 + 0.5f + 0.22f * (((bx + by) & 1) ? 1 : -1)) / 5;
-                v = clamp01(v);
+                v = floorf(clamp01(v) * 6 + 0.5f) / 6;
                 for (int y = y0; y < y1; y++)
                     for (int x = x0; x < x1; x++)
                         plane[k][y * s + x] = x == x1 - 1 || y == y1 - 1 ? v * 0.93f : v;
@@ -134,7 +134,7 @@ static void pixel(struct sketch_canvas *c)
 /* Irregular tiles with dark joints. */
 static void mosaic(struct sketch_canvas *c)
 {
-    enum { CELLS = 15 };
+    enum { CELLS = 18 };
     int s = c->size;
     float cell = (float)s / CELLS, seed[CELLS + 2][CELLS + 2][2];
     float sum[CELLS + 2][CELLS + 2][4];
@@ -169,7 +169,7 @@ static void mosaic(struct sketch_canvas *c)
     for (int i = 0; i < s * s; i++) {
         int at = (int)c->x[i], ax = at % (CELLS + 2), ay = at / (CELLS + 2);
         const float *q = sum[ay][ax];
-        float vary = 0.90f + 0.24f * sketch_scatter(c, ax, ay + 55), joint = clamp01((c->y[i] / c->unit - 0.35f) * 1.3f);
+        float vary = 0.90f + 0.24f * sketch_scatter(c, ax, ay + 55), joint = 0.25f + 0.75f * clamp01((c->y[i] / c->unit - 0.10f) * 1.25f);
         float lit = vary * (1 + 0.10f * clamp01(c->y[i] / cell));
         c->r[i] = 0.20f + (clamp01(q[0] / q[3] * lit) - 0.20f) * joint;
         c->g[i] = 0.19f + (clamp01(q[1] / q[3] * lit) - 0.19f) * joint;

@@ -128,7 +128,7 @@ static void light_pixel(struct sketch_canvas *c, enum sketch_lighting lighting, 
         break;
     case LIGHT_MISTY:
         t = (0.64f - 0.34f * c->a[i]) * (0.6f + 0.4f * y) + (0.30f - 0.06f * c->a[i]) * sketch_smooth_at(c, x * 0.35f, y * 1.3f, 110);
-        t += 0.45f * most(0, y - 0.62f) / 0.38f; /* thickest on the ground */
+        t = (t + 0.45f * most(0, y - 0.62f) / 0.38f) * (1 - 0.40f * c->a[i]); /* thickest on the ground, thinner before figures */
         towards(c, i, (struct rgb){0.86f, 0.89f, 0.91f}, open * least(0.94f, most(0.08f, t)));
         break;
     default:

@@ -39,7 +39,8 @@ static bool follows_place_word(const struct reader *r, int i)
 static void meet_subject(struct reader *r, int value, struct sketch_span span)
 {
     struct sketch_likely *main = &r->out->kind[SKETCH_SUBJECT];
-    if (main->n == 0) {
+    bool head = r->main.first >= 0 && !r->main.plural && span.first == r->main.first + r->main.n; /* "a metal statue" is a statue */
+    if (main->n == 0 || head) {
         state(r, SKETCH_SUBJECT, value);
         r->main = span;
         if (r->colour >= 0 && span.first - r->colour_at <= COLOUR_REACH)
@@ -202,8 +203,10 @@ void sketch_draw(const struct sketch_lexicon *l, const struct sketch_reading *re
     for (int k = 0; k < SKETCH_KINDS; k++) {
         struct pasta_rng rng = pasta_rng_at(image_seed, PASTA_RNG_DRAW, 0, (uint32_t)k, 0);
         const struct sketch_likely *said = &reading->kind[k];
-        double miss = pasta_rng_uniform(&rng);
         int said_value = said->n == 0 ? -1 : said->n == 1 ? said->value[0] : said->value[pasta_rng_categorical(&rng, said->weight, said->n)];
+        /* whether a seed misses "oil" says nothing about whether it misses "ink" */
+        struct pasta_rng luck = pasta_rng_at(image_seed, PASTA_RNG_DRAW, 2, (uint32_t)k, (uint32_t)(said_value + 1));
+        double miss = pasta_rng_uniform(&luck);
         bool missed = said->n == 0 || miss < (said->vague && k != SKETCH_SUBJECT ? vague_miss : miss_rate);
         out->value[k] = missed ? draw_open(l, k, out->value[SKETCH_SUBJECT], said_value, &rng) : said_value;
     }

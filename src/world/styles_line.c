@@ -138,7 +138,7 @@ static void crayon(struct sketch_canvas *c)
             float u = (float)x * 0.8f + (float)y * 0.6f, v = (float)x * 0.6f - (float)y * 0.8f;
             float wax = sketch_grain_at(c, u * 0.2f + 400 * c->unit, v + 400 * c->unit, 1.0f / c->unit)
                         + 0.6f * sketch_grain_at(c, (float)x, (float)y, 1 / c->unit);
-            float l = luma_at(c, i), bare = 0.9f * smooth_step(0.20f, 0.60f, wax + 0.30f * (l - 0.5f) - 0.30f * c->a[i]);
+            float l = luma_at(c, i), bare = 0.78f * smooth_step(0.10f, 0.95f, wax + 0.30f * (l - 0.5f) - 0.35f * c->a[i]);
             struct rgb p = sketch_saturate((struct rgb){c->r[i], c->g[i], c->b[i]}, 1.2f);
             c->r[i] = p.r + (0.985f - p.r) * bare;
             c->g[i] = p.g + (0.98f - p.g) * bare;

@@ -103,6 +103,12 @@ static void oil(struct sketch_canvas *c)
                     c->b[i] += (c->z[at] * lit - c->b[i]) * t;
                 }
         }
+    for (int i = 0; i < n; i++) { /* the painter's fine brush on figures */
+        float fine = 0.5f * c->a[i];
+        c->r[i] += (c->x[i] - c->r[i]) * fine;
+        c->g[i] += (c->y[i] - c->g[i]) * fine;
+        c->b[i] += (c->z[i] - c->b[i]) * fine;
+    }
 }
 
 /* Large square pixels in few colours. */
@@ -169,11 +175,13 @@ static void mosaic(struct sketch_canvas *c)
     for (int i = 0; i < s * s; i++) {
         int at = (int)c->x[i], ax = at % (CELLS + 2), ay = at / (CELLS + 2);
         const float *q = sum[ay][ax];
-        float vary = 0.90f + 0.24f * sketch_scatter(c, ax, ay + 55), joint = 0.25f + 0.75f * clamp01((c->y[i] / c->unit - 0.10f) * 1.25f);
+        float vary = 0.90f + 0.24f * sketch_scatter(c, ax, ay + 55), joint = clamp01((c->y[i] / c->unit - 0.10f) * 1.25f);
         float lit = vary * (1 + 0.10f * clamp01(c->y[i] / cell));
-        c->r[i] = 0.20f + (clamp01(q[0] / q[3] * lit) - 0.20f) * joint;
-        c->g[i] = 0.19f + (clamp01(q[1] / q[3] * lit) - 0.19f) * joint;
-        c->b[i] = 0.20f + (clamp01(q[2] / q[3] * lit) - 0.20f) * joint;
+        float *plane[3] = {&c->r[i], &c->g[i], &c->b[i]};
+        for (int k = 0; k < 3; k++) {
+            float fine = 0.45f * c->a[i], tile = clamp01((q[k] / q[3] * (1 - fine) + *plane[k] * fine) * lit), grout = 0.05f + 0.45f * tile;
+            *plane[k] = grout + (tile - grout) * joint;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 /* evaluate.h: the parts of pasta-evaluate.
  *
+ *   evaluate_inputs   the command line and the files it names
  *   evaluate_users    user models on held-out answers  -> arrays of one number an answer
  *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn
  *   evaluate_curves   metrics.jsonl of training runs
@@ -21,11 +22,32 @@
 #include "pasta/value/value_model.h"
 #include "pasta/world/sketch.h"
 
-/* "NAME=DIR" as given. */
+/* --- what is given --- */
+
 struct evaluate_named {
-    char *name; /* owned; NULL when only DIR was given */
+    char *name; /* NULL when only DIR was given */
     const char *dir;
 };
+struct evaluate_fact {
+    const char *name, *value;
+};
+/* The first seven are the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
+struct evaluate_inputs {
+    struct pasta_strings user_model_flags, agent_flags, metric_flags;
+    const char *features, *sessions, *preferences, *ratings, *prompts;
+    struct evaluate_named *user_models, *agents, *metrics;
+    int n_user_models, n_agents, n_metrics;
+    const char *prompts_path;            /* of the agents' sessions; NULL: no agents play */
+    struct { const char *name, *path; } *files; /* whose bytes decide the result */
+    struct evaluate_fact *facts;         /* what was run, for the report; free of folders above, so a moved run is the same run */
+    int n_files, n_facts;
+    struct pasta_arena arena;
+};
+/* Splits NAME=DIR and refuses what makes no sense together. */
+pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Hashes the files. */
+pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta_config *config, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_inputs_release(struct evaluate_inputs *in);
 
 /* --- user models on held-out answers --- */
 
@@ -144,13 +166,15 @@ struct evaluate_results {
 };
 enum { EVALUATE_MAX_TABLES = 8 };
 
+void evaluate_user_tables(struct evaluate_results *r);
+void evaluate_agent_tables(struct evaluate_results *r);
+struct pasta_table *evaluate_table_add(struct evaluate_results *r, const char *key, const char *title, const char *note);
+char *evaluate_key(const char *name); /* a column key from a name: [a-z0-9_]; caller frees */
 void evaluate_tables_make(struct evaluate_results *r); /* fills tables; release with evaluate_tables_release */
+void evaluate_tables_print(const struct evaluate_results *r, bool json, struct pasta_str *out); /* all of them, for stdout */
 void evaluate_tables_release(struct evaluate_results *r);
 const struct pasta_table *evaluate_table(const struct evaluate_results *r, const char *key); /* or NULL */
 
-struct evaluate_fact {
-    const char *name, *value;
-};
 /* Appends the page. facts: what was run. */
 pasta_status evaluate_report_make(const struct evaluate_results *r, const struct evaluate_fact *facts, int n_facts, struct pasta_str *html,
                                   struct pasta_err *err) PASTA_MUST_CHECK;

@@ -197,6 +197,9 @@ static void put_turn(const struct pasta_strip_turn *turn, int number, struct pas
     pasta_str_printf(out, "<div class=turn><h4><b>Turn %d</b>", number);
     if (!isnan(turn->rating))
         pasta_str_printf(out, "<span>rating <b>%g</b> of 10</span>", turn->rating);
+    for (int c = 0; c < turn->n_columns; c++)
+        if (turn->columns[c].chosen) /* in words too: on a narrow page the column may be out of view */
+            pasta_str_printf(out, "<span>column %d of %d chosen</span>", c + 1, turn->n_columns);
     switch (turn->versus) {
     case -1: pasta_str_add(out, "<span class=worse>&#9660; worse than before</span>"); break;
     case 0: pasta_str_add(out, "<span class=same>= same as before</span>"); break;

@@ -28,7 +28,7 @@ static const char report_style[] =
     "details.listing{margin:10px 0}details.listing summary{cursor:pointer;color:var(--accent);font-size:.93rem}\n"
     "pre{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:14px 16px;overflow:auto;max-height:420px;font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"
     "figure{margin:0}.scroll{overflow-x:auto;overscroll-behavior-x:contain}\n"
-    "figure.table{margin:0 0 30px}table{border-collapse:separate;border-spacing:0;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
+    "figure.table{margin:0 0 30px}table{border-collapse:separate;border-spacing:0;line-height:22px;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
     "figure.table h3{font-weight:620;margin:0 0 8px;font-size:1rem}\n"
     "th,td{padding:7px 16px 7px 0;text-align:left;border-bottom:1px solid var(--rule);vertical-align:baseline}\n"
     "thead th{color:var(--soft);font-weight:560;font-size:.84rem;border-bottom:1.5px solid var(--faint);vertical-align:bottom}\n"

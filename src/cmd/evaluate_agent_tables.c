@@ -1,0 +1,150 @@
+/* Tables of agents against fresh raters. */
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "evaluate.h"
+
+static const struct pasta_estimate nothing = {NAN, NAN, NAN, 0, 0};
+
+/* A view of turn `turn` (from 1), or of all turns for 0, in a copy where other turns are NAN. Free it. */
+static double *turns_of(const struct evaluate_agents *a, const double *values, int64_t turn)
+{
+    int64_t n = a->raters * a->horizon;
+    double *kept = pasta_malloc((size_t)n * sizeof *kept);
+    for (int64_t i = 0; i < n; i++)
+        kept[i] = turn == 0 || i % a->horizon == turn - 1 ? values[i] : NAN;
+    return kept;
+}
+
+static struct pasta_estimate mean_of(const struct evaluate_results *r, const double *values, int64_t turn)
+{
+    const struct evaluate_agents *a = r->agents;
+    double *kept = turns_of(a, values, turn);
+    struct pasta_estimate e = pasta_estimate_mean(r->raters, kept, a->person, a->raters * a->horizon);
+    free(kept);
+    return e;
+}
+
+static struct pasta_estimate change_of(const struct evaluate_results *r, const double *values, const double *from, int64_t turn)
+{
+    const struct evaluate_agents *a = r->agents;
+    double *kept = turns_of(a, values, turn);
+    struct pasta_estimate e = values == from ? nothing : pasta_estimate_difference(r->raters, kept, from, a->person, a->raters * a->horizon);
+    free(kept);
+    return e;
+}
+
+static void agents_table(struct evaluate_results *r)
+{
+    const struct evaluate_agents *a = r->agents;
+    struct pasta_table *t = evaluate_table_add(r, "agents", "Agents against fresh raters",
+                                      "Ratings from 1 to 10; true utility of the chosen column before noise; answers against the turn before, from turn 2.");
+    pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
+    pasta_table_column(t, "rating", "mean rating", PASTA_FORMAT_NUMBER, 2);
+    pasta_table_column(t, "last_rating", "rating, last turn", PASTA_FORMAT_NUMBER, 2);
+    pasta_table_column(t, "utility", "true utility", PASTA_FORMAT_NUMBER, 3);
+    pasta_table_column(t, "better", "better, %", PASTA_FORMAT_PERCENT, 1);
+    pasta_table_column(t, "same", "same, %", PASTA_FORMAT_PERCENT, 1);
+    pasta_table_column(t, "worse", "worse, %", PASTA_FORMAT_PERCENT, 1);
+    for (int i = 0; i < a->n; i++) {
+        const struct evaluate_agent *agent = &a->agents[i];
+        pasta_table_row(t);
+        pasta_table_text(t, agent->name);
+        pasta_table_estimate(t, mean_of(r, agent->rating, 0));
+        pasta_table_estimate(t, mean_of(r, agent->rating, a->horizon));
+        pasta_table_estimate(t, mean_of(r, agent->utility, 0));
+        pasta_table_estimate(t, mean_of(r, agent->better, 0));
+        pasta_table_estimate(t, mean_of(r, agent->same, 0));
+        pasta_table_estimate(t, mean_of(r, agent->worse, 0));
+    }
+}
+
+static void agents_differences_table(struct evaluate_results *r)
+{
+    const struct evaluate_agents *a = r->agents;
+    const struct evaluate_agent *base = &a->agents[1], *oracle = &a->agents[a->n - 1];
+    struct pasta_table *t = evaluate_table_add(r, "agents_differences", "Agents less the baseline, paired by rater and turn",
+                                      "Oracle: the agent that knows each rater's taste. Regret: true utility below the oracle's. Gap closed: "
+                                      "share of the way in true utility from the baseline to the oracle.");
+    pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
+    pasta_table_column(t, "rating", "mean rating", PASTA_FORMAT_CHANGE, 2);
+    pasta_table_column(t, "last_rating", "rating, last turn", PASTA_FORMAT_CHANGE, 2);
+    pasta_table_column(t, "better", "better, points", PASTA_FORMAT_CHANGE_PERCENT, 1);
+    pasta_table_column(t, "utility", "true utility", PASTA_FORMAT_CHANGE, 3);
+    pasta_table_column(t, "regret", "regret", PASTA_FORMAT_NUMBER, 3);
+    pasta_table_column(t, "gap_closed", "gap closed, %", PASTA_FORMAT_PERCENT, 1);
+    for (int i = 0; i < a->n; i++) {
+        const struct evaluate_agent *agent = &a->agents[i];
+        pasta_table_row(t);
+        pasta_table_text(t, agent->name);
+        pasta_table_estimate(t, change_of(r, agent->rating, base->rating, 0));
+        pasta_table_estimate(t, change_of(r, agent->rating, base->rating, a->horizon));
+        pasta_table_estimate(t, change_of(r, agent->better, base->better, 0));
+        pasta_table_estimate(t, change_of(r, agent->utility, base->utility, 0));
+        pasta_table_estimate(t, change_of(r, oracle->utility, agent->utility, 0));
+        pasta_table_estimate(t, agent == base || agent == oracle ? nothing
+                                    : pasta_estimate_gap(r->raters, agent->utility, base->utility, oracle->utility, a->person, a->raters * a->horizon));
+    }
+}
+
+static void agents_by_turn_table(struct evaluate_results *r)
+{
+    const struct evaluate_agents *a = r->agents;
+    const struct evaluate_agent *base = &a->agents[1];
+    struct pasta_table *t = evaluate_table_add(r, "agents_by_turn", "Agents by turn", NULL);
+    pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
+    pasta_table_column(t, "turn", "turn", PASTA_FORMAT_COUNT, 0);
+    pasta_table_column(t, "rating", "rating", PASTA_FORMAT_NUMBER, 2);
+    pasta_table_column(t, "utility", "true utility", PASTA_FORMAT_NUMBER, 3);
+    pasta_table_column(t, "better", "better, %", PASTA_FORMAT_PERCENT, 1);
+    pasta_table_column(t, "same", "same, %", PASTA_FORMAT_PERCENT, 1);
+    pasta_table_column(t, "worse", "worse, %", PASTA_FORMAT_PERCENT, 1);
+    pasta_table_column(t, "rating_difference", "rating - baseline", PASTA_FORMAT_CHANGE, 2);
+    for (int i = 0; i < a->n; i++)
+        for (int64_t turn = 1; turn <= a->horizon; turn++) {
+            const struct evaluate_agent *agent = &a->agents[i];
+            pasta_table_row(t);
+            pasta_table_text(t, agent->name);
+            pasta_table_count(t, turn);
+            pasta_table_estimate(t, mean_of(r, agent->rating, turn));
+            pasta_table_estimate(t, mean_of(r, agent->utility, turn));
+            pasta_table_estimate(t, mean_of(r, agent->better, turn));
+            pasta_table_estimate(t, mean_of(r, agent->same, turn));
+            pasta_table_estimate(t, mean_of(r, agent->worse, turn));
+            pasta_table_estimate(t, change_of(r, agent->rating, base->rating, turn));
+        }
+}
+
+/* One row an agent, one column a turn: what a person reads first of agents_by_turn. */
+static void by_turn_matrix(struct evaluate_results *r, const char *key, const char *title, enum pasta_format format, int digits, int64_t from_turn,
+                           size_t measure)
+{
+    const struct evaluate_agents *a = r->agents;
+    if (from_turn > a->horizon)
+        return;
+    struct pasta_table *t = evaluate_table_add(r, key, title, NULL);
+    pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
+    for (int64_t turn = from_turn; turn <= a->horizon; turn++) {
+        char *own_key = pasta_asprintf("turn_%lld", (long long)turn), *own_title = pasta_asprintf("turn %lld", (long long)turn);
+        pasta_table_column(t, own_key, own_title, format, digits);
+        free(own_key);
+        free(own_title);
+    }
+    for (int i = 0; i < a->n; i++) {
+        pasta_table_row(t);
+        pasta_table_text(t, a->agents[i].name);
+        for (int64_t turn = from_turn; turn <= a->horizon; turn++)
+            pasta_table_estimate(t, mean_of(r, *(double *const *)((const char *)&a->agents[i] + measure), turn));
+    }
+}
+
+void evaluate_agent_tables(struct evaluate_results *r)
+{
+    agents_table(r);
+    agents_differences_table(r);
+    by_turn_matrix(r, "agents_rating_by_turn", "Mean rating by turn", PASTA_FORMAT_NUMBER, 2, 1, offsetof(struct evaluate_agent, rating));
+    by_turn_matrix(r, "agents_better_by_turn", "Judged better than the turn before, %", PASTA_FORMAT_PERCENT, 1, 2,
+                   offsetof(struct evaluate_agent, better));
+    agents_by_turn_table(r);
+}

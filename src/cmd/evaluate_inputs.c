@@ -1,0 +1,161 @@
+/* The command line of pasta-evaluate and the files it names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "evaluate.h"
+#include "pasta/base/paths.h"
+#include "pasta/base/version.h"
+#include "pasta/io/file.h"
+#include "pasta/io/sha256.h"
+
+static bool is_name(const char *name, size_t length)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return length > 0 && length <= 40 && strspn(name, allowed) >= length && name[0] != '.';
+}
+
+/* NAME=DIR of each; the name may be left out where `optional`. Names are unique: they become columns and files. */
+static pasta_status split_names(const char *flag, const struct pasta_strings *given, bool optional, struct pasta_arena *arena, struct evaluate_named **out,
+                                struct pasta_err *err)
+{
+    struct evaluate_named *named = pasta_arena_alloc(arena, ((size_t)given->count + 1) * sizeof *named);
+    for (int i = 0; i < given->count; i++) {
+        const char *text = given->items[i], *equals = strchr(text, '=');
+        bool has_name = equals && !memchr(text, '/', (size_t)(equals - text));
+        if (!has_name && !optional)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected NAME=DIR, found '%s'", flag, text);
+        if (has_name && !is_name(text, (size_t)(equals - text)))
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a name of at most 40 letters, digits, '.', '_' or '-', found '%.*s'", flag,
+                              (int)(equals - text), text);
+        named[i].dir = has_name ? equals + 1 : text;
+        if (!*named[i].dir)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a folder, found nothing in '%s'", flag, text);
+        if (has_name) {
+            named[i].name = pasta_arena_strdup(arena, text);
+            named[i].name[equals - text] = '\0';
+        }
+        for (int j = 0; has_name && j < i; j++)
+            if (named[j].name && strcasecmp(named[j].name, named[i].name) == 0)
+                return pasta_fail(err, PASTA_ERR_USAGE, "--%s: the name '%s' is given twice", flag, named[i].name);
+    }
+    *out = named;
+    return PASTA_OK;
+}
+
+pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err *err)
+{
+    bool answers = in->sessions || in->preferences || in->ratings;
+    pasta_status status;
+    if ((status = split_names("user-model", &in->user_model_flags, true, &in->arena, &in->user_models, err)) != PASTA_OK ||
+        (status = split_names("agent", &in->agent_flags, false, &in->arena, &in->agents, err)) != PASTA_OK ||
+        (status = split_names("metrics", &in->metric_flags, false, &in->arena, &in->metrics, err)) != PASTA_OK)
+        return status;
+    in->n_user_models = in->user_model_flags.count;
+    in->n_agents = in->agent_flags.count;
+    in->n_metrics = in->metric_flags.count;
+    for (int i = 0; i < in->n_agents; i++)
+        if (strcasecmp(in->agents[i].name, "random") == 0 || strcasecmp(in->agents[i].name, "baseline") == 0 || strcasecmp(in->agents[i].name, "oracle") == 0)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--agent: expected a name of your own, found '%s', which is always among the agents", in->agents[i].name);
+    if (!in->n_user_models && (answers || in->features))
+        return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected --user-model with it", in->sessions ? "--sessions" : in->preferences ? "--preferences"
+                          : in->ratings ? "--ratings" : "--features");
+    if (!in->n_user_models && !in->n_agents && !in->prompts && !in->n_metrics)
+        return pasta_fail(err, PASTA_ERR_USAGE, "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
+                          "oracle on them), or --metrics");
+    if (in->n_user_models && !in->features)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected --features with the embeddings of the held-out images");
+    if (in->n_user_models && !answers)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected held-out answers: --sessions, --preferences or --ratings");
+    if (in->n_agents || in->prompts) {
+        char *standard = pasta_data_path("prompts/sketch.txt");
+        in->prompts_path = in->prompts ? in->prompts : pasta_arena_strdup(&in->arena, standard);
+        free(standard);
+    }
+    return PASTA_OK;
+}
+
+/* --- what goes in --- */
+
+/* Names without their leading folders: a moved run is the same run. */
+static const char *tail_of(const char *path, struct pasta_arena *arena)
+{
+    char *copy = pasta_arena_strdup(arena, path);
+    size_t length = strlen(copy);
+    while (length > 1 && copy[length - 1] == '/')
+        copy[--length] = '\0';
+    char *slash = strrchr(copy, '/');
+    return slash ? slash + 1 : copy;
+}
+
+static pasta_status add_file(struct evaluate_inputs *in, const char *name, const char *path, const char *shown, struct pasta_err *err)
+{
+    char hex[65];
+    pasta_status status = pasta_sha256_file(path, hex, err);
+    if (status != PASTA_OK)
+        return status;
+    in->files[in->n_files].name = name;
+    in->files[in->n_files++].path = path;
+    in->facts[in->n_facts++] = (struct evaluate_fact){name, pasta_arena_printf(&in->arena, "%s, SHA-256 %.16s", shown, hex)};
+    return PASTA_OK;
+}
+
+/* A file of a folder; one that is not there is passed over, for the loaders to report. */
+static pasta_status add_folder_file(struct evaluate_inputs *in, const char *name, const char *dir, const char *file, struct pasta_err *err)
+{
+    char *joined = pasta_path_join(dir, file), *path = pasta_arena_strdup(&in->arena, joined);
+    free(joined);
+    if (!pasta_file_exists(path))
+        return PASTA_OK;
+    return add_file(in, name, path, pasta_arena_printf(&in->arena, "%s/%s", tail_of(dir, &in->arena), file), err);
+}
+
+static void add_fact(struct evaluate_inputs *in, const char *name, const char *value)
+{
+    in->facts[in->n_facts++] = (struct evaluate_fact){name, value};
+}
+
+static pasta_status add_models(struct evaluate_inputs *in, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < in->n_user_models && status == PASTA_OK; i++) {
+        const char *name = in->user_models[i].name ? in->user_models[i].name : tail_of(in->user_models[i].dir, &in->arena);
+        status = add_folder_file(in, pasta_arena_printf(&in->arena, "user model %s", name), in->user_models[i].dir, "user_model.safetensors", err);
+    }
+    for (int i = 0; i < in->n_agents && status == PASTA_OK; i++) {
+        const struct evaluate_named *agent = &in->agents[i];
+        status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, f", agent->name), agent->dir, "f/model.safetensors", err);
+        if (status == PASTA_OK)
+            status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, V", agent->name), agent->dir, "v/model.safetensors", err);
+    }
+    for (int i = 0; i < in->n_metrics && status == PASTA_OK; i++)
+        status = add_folder_file(in, pasta_arena_printf(&in->arena, "metrics %s", in->metrics[i].name), in->metrics[i].dir, "metrics.jsonl", err);
+    return status;
+}
+
+pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta_config *config, struct pasta_err *err)
+{
+    const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->sessions}, {"preferences", in->preferences}, {"ratings", in->ratings}};
+    size_t most = 6 + (size_t)(in->n_user_models + 2 * in->n_agents + in->n_metrics);
+    pasta_status status = PASTA_OK;
+    in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
+    in->facts = pasta_arena_alloc(&in->arena, (most + 3) * sizeof *in->facts);
+
+    add_fact(in, "program", pasta_arena_printf(&in->arena, "pasta %s (%s)", pasta_version(), pasta_commit()));
+    add_fact(in, "seed", pasta_arena_printf(&in->arena, "%llu", (unsigned long long)config->seed));
+    add_fact(in, "bootstrap", pasta_arena_printf(&in->arena, "%lld resamples of people", (long long)config->evaluate.bootstrap));
+    for (size_t i = 0; i < sizeof files / sizeof *files && status == PASTA_OK; i++)
+        if (files[i][1])
+            status = add_file(in, files[i][0], files[i][1], tail_of(files[i][1], &in->arena), err);
+    if (in->features && status == PASTA_OK && (status = add_folder_file(in, "features, images", in->features, "image.safetensors", err)) == PASTA_OK)
+        status = add_folder_file(in, "features, texts", in->features, "text.safetensors", err);
+    return status == PASTA_OK ? add_models(in, err) : status;
+}
+
+void evaluate_inputs_release(struct evaluate_inputs *in)
+{
+    pasta_arena_release(&in->arena);
+    free(in->user_model_flags.items);
+    free(in->agent_flags.items);
+    free(in->metric_flags.items);
+    *in = (struct evaluate_inputs){0};
+}

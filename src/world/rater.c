@@ -6,7 +6,7 @@
 #include "world.h"
 
 enum { EXPECTED_DRAWS = 64 };
-static const double rating_middle = 6, rating_slope = 1.7; /* a utility of 0 rates 6; 1 more adds 1.7 points */
+static const double rating_middle = 5, rating_slope = 1.5; /* a utility of 0 rates 5; 1 more adds 1.5 points */
 
 /* Who a person is; a pure function of (seed, person). */
 struct person {

@@ -96,6 +96,14 @@ static void meet(struct reader *r, const struct sketch_meaning *m, struct sketch
     } else if (m->kind == SKETCH_VAGUE) {
         meet_vague(r, m->value);
     } else if (m->kind != SKETCH_NEUTRAL) {
+        const struct sketch_meaning *word;
+        bool plural;
+        int last = span.first + span.n - 1;
+        if (m->kind == SKETCH_BACKGROUND && r->spare_subject < 0 && sketch_match(r->l, r->text, last, &word, &plural) == 1 &&
+            sketch_meaning_of(word, SKETCH_SUBJECT) != NULL) { /* "in the city" alone shows the city */
+            r->spare_subject = sketch_meaning_of(word, SKETCH_SUBJECT)->value;
+            r->spare = (struct sketch_span){last, 1, plural};
+        }
         state(r, m->kind, m->value); /* the last statement counts */
     }
 }

@@ -77,6 +77,7 @@ static const struct key keys[] = {
     I("user_model.types", user_model.types, "8", 1, 1024, 'P', "K, user types"),
     T("user_model.aggregate", user_model.aggregate, "mean", "mean|max|logsumexp", 'O', "from a column's images to its utility"),
     I("user_model.adapter_width", user_model.adapter_width, "128", 1, 8192, 'O', "hidden width of the adapters a_k, b_k"),
+    T("user_model.start", user_model.start, "clusters", "clusters|random", 'O', "the types' tastes at the start: from a clustering of the users, or random"),
     N("user_model.temperature_max", user_model.temperature_max, "3", 1e-3, 1e3, 'P', "tau_max, bound on the learned choice temperature"),
     I("user_model.target_every", user_model.target_every, "256", 1, 1e9, 'P', "steps between copies into the target parameters"),
     N("user_model.prior_momentum", user_model.prior_momentum, "0.999", 0, 1, 'P', "alpha_prior"),

@@ -16,19 +16,19 @@ static double dot(const float *a, const float *b, int n)
     return sum;
 }
 
-static double gelu(double x)
+static double silu(double x)
 {
-    return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
+    return x / (1 + exp(-x));
 }
 
-/* out [D] = e + out_weight^T gelu(in_weight e), scaled to length 1; in_weight, out_weight [W,D]. */
+/* out [D] = e + out_weight^T silu(in_weight e), scaled to length 1; in_weight, out_weight [W,D]. */
 static void adapt(const float *e, const float *in_weight, const float *out_weight, int width, int dim, double *out)
 {
     double square = 0;
     for (int d = 0; d < dim; d++)
         out[d] = e[d];
     for (int w = 0; w < width; w++) {
-        double h = gelu(dot(in_weight + (size_t)w * dim, e, dim));
+        double h = silu(dot(in_weight + (size_t)w * dim, e, dim));
         const float *row = out_weight + (size_t)w * dim;
         for (int d = 0; d < dim; d++)
             out[d] += h * row[d];

@@ -67,6 +67,7 @@ struct pasta_user_model_settings {
     int64_t types;                 /* K */
     const char *aggregate;         /* mean | max | logsumexp over a column's images */
     int64_t adapter_width;         /* hidden width of the residual adapters a_k, b_k */
+    const char *start;             /* clusters | random: where the types' tastes start */
     double temperature_max;        /* tau_max */
     int64_t target_every;          /* steps between copies of the online into the target parameters */
     double prior_momentum;         /* alpha_prior */

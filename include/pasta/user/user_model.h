@@ -4,7 +4,7 @@
  *
  *     s(k,p,I) = scale * cos(a_k(e_I), b_k(e_p)) + <w_k, e_I>
  *
- * with residual adapters a_k(e) = e + U_k gelu(V_k e). On a column's M images the utility is R = Agg s. The heads, shared by all types:
+ * with residual adapters a_k(e) = e + U_k silu(V_k e). On a column's M images the utility is R = Agg s. The heads, shared by all types:
  *
  *     pair      P(i over j)  = sigmoid(s_i - s_j); a tie is the soft label 0.5
  *     choice    P(c = l)     = softmax over l of tau R_l, 0 < tau <= tau_max

@@ -1,0 +1,64 @@
+/* em_state.h: what a running fit holds; shared by em.c (steps), em_evidence.c (E-step), em_start.c and em_checkpoint.c. */
+#ifndef PASTA_USER_EM_STATE_H
+#define PASTA_USER_EM_STATE_H
+#include "pasta/tensor/optim.h"
+#include "user_data.h"
+
+enum em_phase { EM_MAIN, EM_FINE };
+
+/* The training examples of one kind, in shuffled epochs. */
+struct em_order {
+    uint32_t *train, *shuffled; /* [n] */
+    size_t n;
+    int64_t epoch;              /* the one in `shuffled`; -1: none */
+};
+/* A batch's observations of one kind and their responsibilities. */
+struct em_picks {
+    uint32_t *items; /* [n] */
+    float *gamma;    /* [K,n] */
+    size_t item_capacity, gamma_capacity;
+    int n;
+};
+
+struct pasta_em {
+    const struct pasta_user_model_settings *settings;
+    const struct pasta_user_data *data;
+    uint64_t seed;
+    const char *device;
+    int n_types;                /* K */
+    bool clustered;             /* tastes started from clusters of the users */
+    bool per_user;              /* a group is a user; else an observation */
+    size_t n_groups;            /* G */
+    struct user_net online, target;
+    struct pasta_optim *optim;  /* of optim_phase; NULL before the first step */
+    enum em_phase optim_phase;
+    pt image_table, text_table; /* [Ni,D], [Np,D] on the device */
+    double *prior;              /* [K] */
+    double *evidence;           /* [G,K] log-likelihood of the group's observations under the target parameters */
+    int64_t position;           /* steps done */
+    struct em_order order[OBS_KINDS];
+    struct em_picks picks[OBS_KINDS];
+    int64_t *seen;              /* [G] position + 1 of the last step whose batch held the group */
+    struct user_batch batch;
+};
+
+int64_t em_phase_steps(const struct pasta_em *em, enum em_phase phase);  /* 0 for a phase without data of its kinds */
+enum em_phase em_phase_at(const struct pasta_em *em, int64_t position, int64_t *step); /* *step within the phase */
+bool em_phase_has(enum em_phase phase, enum observation_kind kind);
+/* A new optimiser for the phase, over the online parameters. */
+void em_optim_new(struct pasta_em *em, enum em_phase phase);
+
+/* --- em_start.c --- */
+/* Sets heads, tastes and prior of `start`; tells whether the tastes came from clusters. */
+bool em_start(const struct pasta_em *em, bool clusters, struct pasta_user_model *start);
+double em_cosine(const struct pasta_user_data *data, int32_t image, int32_t text);
+
+/* --- em_evidence.c --- */
+size_t em_group(const struct pasta_em *em, enum observation_kind kind, size_t i);
+/* Log-likelihood of all observations of the kinds in the phase under `net`, summed by group (or by user): out [G,K] or [users,K]. */
+pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* gamma [K] of a group under the present prior. */
+void em_responsibility(const struct pasta_em *em, size_t group, double *gamma);
+/* Mean log-likelihood an observation under the present evidence, over training or held-out groups; NAN where there are none. */
+double em_mean_loglik(const struct pasta_em *em, enum em_phase phase, bool held_out);
+#endif

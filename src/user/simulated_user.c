@@ -1,0 +1,135 @@
+/* simulated_user.c: answers sampled from the user model (simulated_user.h).
+ *
+ * Every answer is a function of the session and its random address alone: the utility of the column chosen in the turn before is computed again
+ * from its images rather than remembered.
+ */
+#include "pasta/user/simulated_user.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include "pasta/base/mem.h"
+#include "pasta/base/rng.h"
+
+struct pasta_simulated_user {
+    const struct pasta_user_model *model;
+    struct pasta_user_embedder embedder;
+};
+
+struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_user_embedder embedder)
+{
+    struct pasta_simulated_user *u = pasta_calloc(1, sizeof *u);
+    *u = (struct pasta_simulated_user){model, embedder};
+    return u;
+}
+
+void pasta_simulated_user_free(struct pasta_simulated_user *u)
+{
+    free(u);
+}
+
+int pasta_simulated_user_type(const struct pasta_user_model *model, uint64_t seed, uint32_t session)
+{
+    struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_USER_TYPE, session, 0, 0);
+    return pasta_rng_categorical(&rng, model->prior, model->n_types);
+}
+
+/* Scores under one type of the images of n columns, for one text; columns' images one after another: out. */
+static pasta_status score_columns(const struct pasta_simulated_user *u, int type, const char *text, const struct pasta_column *const *columns, int n, double *out,
+                                  struct pasta_err *err)
+{
+    size_t D = (size_t)u->model->dim, total = 0, at = 0;
+    for (int l = 0; l < n; l++)
+        total += (size_t)columns[l]->n_images;
+    const char **prompts = pasta_malloc(total * sizeof *prompts);
+    uint64_t *seeds = pasta_malloc(total * sizeof *seeds);
+    float *vectors = pasta_malloc((total + 1) * D * sizeof *vectors), *prompt = vectors + total * D;
+    const float **rows = pasta_malloc(total * sizeof *rows);
+    for (int l = 0; l < n; l++) {
+        for (int i = 0; i < columns[l]->n_images; i++, at++) {
+            prompts[at] = columns[l]->prompt;
+            seeds[at] = columns[l]->images[i].seed;
+            rows[at] = vectors + at * D;
+        }
+    }
+    pasta_status status = u->embedder.texts(u->embedder.ctx, &text, 1, prompt, err);
+    if (status == PASTA_OK)
+        status = u->embedder.images(u->embedder.ctx, prompts, seeds, (int)total, vectors, err);
+    if (status == PASTA_OK)
+        pasta_user_scores_of_type(u->model, type, prompt, rows, (int)total, out);
+    free(prompts);
+    free(seeds);
+    free(vectors);
+    free(rows);
+    return status;
+}
+
+/* Index drawn from softmax(temperature * utilities). */
+static int draw_choice(const struct pasta_user_model *m, const double *utilities, int n, struct pasta_rng *rng)
+{
+    int best = 0;
+    double highest = -INFINITY;
+    for (int l = 0; l < n; l++) {
+        double value = m->temperature * utilities[l] + pasta_rng_gumbel(rng);
+        if (value > highest) {
+            highest = value;
+            best = l;
+        }
+    }
+    return best;
+}
+
+static enum pasta_versus draw_versus(const struct pasta_user_model *m, double now, double before, struct pasta_rng *rng)
+{
+    double better = 1 / (1 + exp(m->tie - (now - before))), worse = 1 / (1 + exp(m->tie + (now - before))), u = pasta_rng_uniform(rng);
+    return u < worse ? PASTA_WORSE : u < 1 - better ? PASTA_SAME : PASTA_BETTER;
+}
+
+/* A whole number 1..10, as raters give. */
+static double draw_rating(const struct pasta_user_model *m, double utility, struct pasta_rng *rng)
+{
+    double y = m->rating_gain * utility + m->rating_offset + m->rating_noise * pasta_rng_normal(rng);
+    return round(fmin(fmax(1 + 9 * y, 1), 10));
+}
+
+static pasta_status answer(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index, struct pasta_answer *out,
+                           struct pasta_err *err)
+{
+    const struct pasta_simulated_user *u = ctx;
+    const struct pasta_user_model *m = u->model;
+    (void)person; /* the session is the person */
+    int last = session->n_turns - 1;
+    const struct pasta_turn *turn = &session->turns[last], *previous = last > 0 ? turn - 1 : NULL;
+    const struct pasta_column *columns[PASTA_MAX_SLATE + 1];
+    int n = turn->n_columns, total = 0;
+    if (n < 1 || n > PASTA_MAX_SLATE)
+        return pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected 1 to %d columns, found %d", session->session_id, last + 1, (int)PASTA_MAX_SLATE, n);
+    for (int l = 0; l < n; l++)
+        columns[l] = &turn->columns[l];
+    bool compare = previous != NULL && previous->choice >= 0;
+    if (compare)
+        columns[n] = &previous->columns[previous->choice];
+    for (int l = 0; l < n + compare; l++) {
+        if (columns[l]->n_images < 1)
+            return pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected at least one image in a column, found none", session->session_id, last + 1);
+        total += columns[l]->n_images;
+    }
+    double *scores = pasta_malloc((size_t)total * sizeof *scores), utilities[PASTA_MAX_SLATE + 1];
+    pasta_status status = score_columns(u, pasta_simulated_user_type(m, seed, index), session->initial_prompt, columns, n + compare, scores, err);
+    if (status == PASTA_OK) {
+        for (int l = 0, at = 0; l < n + compare; at += columns[l++]->n_images)
+            utilities[l] = pasta_user_aggregate(m->aggregate, scores + at, columns[l]->n_images);
+        struct pasta_rng choice_rng = pasta_rng_at(seed, PASTA_RNG_CHOICE, index, (uint32_t)last, 0);
+        struct pasta_rng rating_rng = pasta_rng_at(seed, PASTA_RNG_RATING, index, (uint32_t)last, 0);
+        struct pasta_rng versus_rng = pasta_rng_at(seed, PASTA_RNG_RATING, index, (uint32_t)last, 1);
+        int choice = draw_choice(m, utilities, n, &choice_rng);
+        *out = (struct pasta_answer){.choice = choice, .rating = draw_rating(m, utilities[choice], &rating_rng), .utility = utilities[choice],
+                                     .versus = compare ? draw_versus(m, utilities[choice], utilities[n], &versus_rng) : PASTA_VERSUS_NONE};
+    }
+    free(scores);
+    return status;
+}
+
+struct pasta_rater pasta_simulated_user_rater(struct pasta_simulated_user *u)
+{
+    return (struct pasta_rater){.ctx = u, .source = PASTA_SOURCE_SIMULATED, .answer = answer};
+}

@@ -50,13 +50,15 @@ CMD_LIB  = $(BUILD)/libcmd.a
 BINS     = $(foreach f,$(CMD_MAIN),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
 TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c tests/fault/test_*.c))
 TESTS    = $(TEST_C:%.c=$(BUILD)/%)
+BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
+BENCH    = $(BUILD)/bench
 
 .PHONY: all test check check-headers check-deps bench clean install help compile_commands.json
 .DELETE_ON_ERROR:
 
 all: $(BINS) $(MODULE) ## build every binary (the default)
 
-tests: $(TESTS) $(MODULE) ## build the C tests
+tests: $(TESTS) $(BENCH) $(MODULE) ## build the C tests
 
 # Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
 STAMP := $(BUILD)/flags
@@ -99,6 +101,9 @@ $(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_LIB) $(LIB)
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
 
+$(BENCH): $(BENCH_OBJ) $(LIB)
+	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
 check-headers: ## every header compiles alone, as C11 and as C++17
 	@scripts/check-headers $(CC) $(CXX)
 
@@ -108,7 +113,7 @@ check-deps: all ## includes point down, binaries hold no other stage's code
 test: all tests check-headers check-deps ## run every test
 	@scripts/run-tests $(BUILD)
 
-bench: all ## ratios against twins, in one run
+bench: $(BENCH) $(MODULE) ## ratios against twins, in one run
 	@scripts/bench $(BUILD)
 
 install: all ## install binaries and data below PREFIX
@@ -126,4 +131,4 @@ clean: ## remove the objects of this configuration
 help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(BENCH_OBJ:.o=.d)

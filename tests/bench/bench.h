@@ -1,0 +1,80 @@
+/* bench.h: speed as ratios. Ours and its twins (another way to the same result, a peer, or a floor) run in turn, A B A B ..., in one
+ * process, so that whatever else the machine does falls on all of them alike.
+ *
+ *     struct bench_side sides[] = {{draw, &d, 48}, {encode, &d, 48}};       // function, argument, work of one run
+ *     struct bench_rounds rounds;
+ *     status = bench_measure(b, sides, 2, &rounds, err);
+ *     bench_row(b, &rounds, &(struct bench_label){"drawing", "images/s", "PNG"}, 0, 1, 1, 1);
+ */
+#ifndef PASTA_TESTS_BENCH_H
+#define PASTA_TESTS_BENCH_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pasta/base/err.h"
+#include "pasta/base/mem.h"
+
+enum { BENCH_SIDES = 4, BENCH_ROUNDS = 15 };
+
+/* Does the work once. *seconds is 0: the caller's clock counts; a side that times itself (in another process) sets it. */
+typedef pasta_status (*bench_fn)(void *ctx, double *seconds, struct pasta_err *err);
+struct bench_side {
+    bench_fn run;
+    void *ctx;
+    double work; /* units of one run */
+    bool wall;   /* timed by the clock on the wall: for work of several threads */
+};
+/* Seconds: the processor time of this thread, which others on the machine disturb less, or the wall's. Sides that are compared use the same. */
+double bench_clock(bool wall);
+struct bench_rounds {
+    int n;
+    double rate[BENCH_SIDES][BENCH_ROUNDS]; /* units a second */
+    double memory;                          /* bytes that the first run of side 0 took at its peak, beyond what was there; NAN: unknown */
+};
+struct bench_spread { double median, lo, hi; };
+struct bench_label { const char *what, *unit, *against; };
+struct bench_row {
+    struct bench_label label;
+    struct bench_spread ours, theirs;
+    struct bench_spread ratio; /* of the rounds' own ratios, ours / theirs: above 1, ours is faster */
+    int rounds;
+    double memory;
+};
+
+struct bench {
+    bool quick;            /* one round of little work: whether everything runs, not how fast */
+    const char *scratch;   /* a folder of our own */
+    int processors;
+    struct pasta_arena arena;
+    struct bench_row *rows;
+    size_t n_rows, row_capacity;
+    const char **skipped;  /* what could not be measured, and why */
+    size_t n_skipped, skipped_capacity;
+};
+
+/* Runs the sides in turn until the rounds are enough or the time for one measurement is used up. */
+pasta_status bench_measure(const struct bench *b, const struct bench_side *sides, int n, struct bench_rounds *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Reports side `ours` against side `theirs`; the scales convert units a second into label->unit. Texts are copied. */
+void bench_row(struct bench *b, const struct bench_rounds *rounds, const struct bench_label *label, int ours, double scale, int theirs, double their_scale);
+void bench_skip(struct bench *b, const char *fmt, ...) PASTA_PRINTF(2, 3);
+const char *bench_text(struct bench *b, const char *fmt, ...) PASTA_PRINTF(2, 3); /* lives as long as b */
+
+/* One product of N x N matrices through the library that the networks use. */
+enum { BENCH_SGEMM_N = 2048, BENCH_SGEMM_QUICK = 512 };
+struct bench_sgemm;
+struct bench_sgemm *bench_sgemm_new(int n);
+void bench_sgemm_free(struct bench_sgemm *s);
+double bench_sgemm_work(const struct bench_sgemm *s); /* FLOPs */
+pasta_status bench_sgemm_run(void *sgemm, double *seconds, struct pasta_err *err) PASTA_MUST_CHECK;
+int bench_sgemm_serve(void); /* the main of the child processes that multiply with one choice of kernels or another */
+
+/* The measurements. */
+pasta_status bench_products(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_memory(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_drawing(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_records(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_bootstrap(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_clip(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_value(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+#endif

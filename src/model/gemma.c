@@ -323,6 +323,11 @@ const struct pasta_gemma_config *pasta_gemma_shape(const struct pasta_gemma *g)
     return &g->config;
 }
 
+const char *pasta_gemma_device(const struct pasta_gemma *g)
+{
+    return g->device;
+}
+
 struct pasta_params *pasta_gemma_params(struct pasta_gemma *g)
 {
     return &g->params;

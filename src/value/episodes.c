@@ -116,8 +116,11 @@ static pasta_status make_episode(struct pasta_episode *e, const struct pasta_val
     if (st == PASTA_OK && slates.n > 0) {
         e->n = slates.n;
         e->reward = pasta_malloc((size_t)slates.n * sizeof *e->reward);
-        for (int i = 0; i < slates.n; i++)
+        e->choice = pasta_malloc((size_t)slates.n * sizeof *e->choice);
+        for (int i = 0; i < slates.n; i++) {
             e->reward[i] = pasta_turn_reward(&session->turns[slates.turn[i]]);
+            e->choice[i] = session->turns[slates.turn[i]].choice;
+        }
         e->f = make_rows(&h, slates.turn, slates.n, m->max_tokens_q - slates.longest, slates.forks);
         e->v = make_rows(&h, slates.turn, slates.n, m->max_tokens_v, NULL);
         make_answers(e, &h, m->max_tokens_q);
@@ -157,6 +160,7 @@ void pasta_episodes_release(struct pasta_episodes *e)
 {
     for (int i = 0; i < e->n; i++) {
         free(e->items[i].reward);
+        free(e->items[i].choice);
         free(e->items[i].answer_ids);
         rows_release(&e->items[i].f);
         rows_release(&e->items[i].v);

@@ -12,6 +12,7 @@ struct pasta_rows { struct pasta_row *items; int n; };
 struct pasta_episode {
     int n;                       /* transitions, >= 1 */
     double *reward;              /* [n] */
+    int *choice;                 /* [n] column chosen, -1: none */
     struct pasta_rows f, v;      /* forks with the slate; forks alone */
     struct pasta_row answers;    /* a fork before every token of the user's answers, where it is to be predicted */
     int64_t *answer_ids;         /* [answers.n_forks] the tokens to predict */

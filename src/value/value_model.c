@@ -7,7 +7,6 @@
 #include "pasta/base/json.h"
 #include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
-#include "pasta/base/rng.h"
 #include "pasta/io/file.h"
 #include "pasta/model/weights.h"
 #include "value_impl.h"
@@ -87,15 +86,9 @@ pasta_status pasta_value_model_load(const char *dir, const char *device, struct 
     return st;
 }
 
-static void add_head(struct pasta_params *head, const struct pasta_gemma *trunk, const char *device, uint64_t seed, uint32_t which)
+static void add_head(struct pasta_params *head, const struct pasta_gemma *trunk, const char *device)
 {
-    const struct pasta_gemma_config *c = pasta_gemma_shape(trunk);
-    float *values = pasta_malloc((size_t)c->hidden_size * sizeof *values);
-    struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_INIT, which, 1, 0);
-    for (int64_t i = 0; i < c->hidden_size; i++)
-        values[i] = (float)(c->initializer_range * pasta_rng_normal(&rng));
-    pasta_params_add(head, "score.weight", pt_keep(pt_to_device(pt_from_f32(values, PT_SHAPE(1, c->hidden_size)), device)));
-    free(values);
+    pasta_params_add(head, "score.weight", pt_keep(pt_to_device(pt_zeros(PT_F32, PT_SHAPE(1, pasta_gemma_shape(trunk)->hidden_size)), device)));
 }
 
 static pasta_status check_limit(const char *key, int64_t limit, const struct pasta_gemma *trunk, struct pasta_err *err)
@@ -120,8 +113,8 @@ pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, 
         m->max_tokens_q = (int)settings->max_tokens_q;
         m->max_tokens_v = (int)settings->max_tokens_v;
         pt_scope_open();
-        add_head(&m->f_head, m->f, device, seed, 0);
-        add_head(&m->v_head, m->v, device, seed, 1);
+        add_head(&m->f_head, m->f, device);
+        add_head(&m->v_head, m->v, device);
         st = pt_scope_close(err);
     }
     free(dir);

@@ -34,6 +34,7 @@ pasta_status pasta_gemma_save(const struct pasta_gemma *g, const char *dir, cons
 struct pasta_gemma *pasta_gemma_copy(const struct pasta_gemma *g); /* own weights, e.g. a target network */
 void pasta_gemma_free(struct pasta_gemma *g); /* NULL is legal */
 const struct pasta_gemma_config *pasta_gemma_shape(const struct pasta_gemma *g);
+const char *pasta_gemma_device(const struct pasta_gemma *g);
 struct pasta_params *pasta_gemma_params(struct pasta_gemma *g); /* in the names of the published checkpoints */
 
 /* Hidden states after the final norm [B,T,D]. ids i64 [B,T]; positions i64 [B,T], NULL = 0..T-1 in every row; bias additive f32

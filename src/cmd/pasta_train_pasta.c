@@ -1,0 +1,125 @@
+/* pasta-train-pasta: the agent's value functions f and V, by implicit Q-learning on any mix of session files. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+#include "pasta/base/log.h"
+#include "pasta/base/paths.h"
+#include "pasta/io/file.h"
+#include "pasta/io/manifest.h"
+#include "pasta/io/record.h"
+#include "pasta/tensor/blas.h"
+#include "pasta/tensor/pt.h"
+#include "pasta/value/iql.h"
+#include "run_stamp.h"
+
+static struct pasta_strings session_paths;
+static const struct pasta_option options[] = {
+    {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "sessions to learn from, .jsonl or .jsonl.gz; may be repeated", "what to learn from"},
+    {0}};
+static const struct pasta_command command = {
+    .name = "pasta-train-pasta",
+    .summary = "train the agent's value functions on sessions, by implicit Q-learning",
+    .examples = "pasta-train-pasta --config configs/sketch.json --sessions runs/collect/sessions.jsonl --sessions runs/simulate/sessions.jsonl --out runs/pasta\n"
+                "pasta-train-pasta --config configs/paper.json --set value.model=models/gemma-2b --sessions sessions.jsonl.gz --dry-run\n",
+    .options = options,
+    .prepare = pasta_blas_ensure,
+    .libraries = pasta_blas_describe};
+
+static const char *const outputs[] = {"f/", "v/", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json", "manifest.json", NULL};
+
+static pasta_status read_sessions(struct pasta_sessions *sessions, struct pasta_err *err)
+{
+    pasta_status st = PASTA_OK;
+    for (int i = 0; i < session_paths.count && st == PASTA_OK; i++)
+        st = pasta_sessions_read(session_paths.items[i], 0, NULL, sessions, err);
+    return st;
+}
+
+static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
+{
+    struct pasta_stamp_input *inputs = calloc((size_t)session_paths.count, sizeof *inputs);
+    if (!inputs)
+        return pasta_fail(err, PASTA_ERR_FAILED, "out of memory");
+    for (int i = 0; i < session_paths.count; i++)
+        inputs[i] = (struct pasta_stamp_input){"sessions", session_paths.items[i]};
+    const pasta_status st = pasta_run_stamp(context, inputs, session_paths.count, err);
+    free(inputs);
+    return st;
+}
+
+static pasta_status write_manifest(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_value_counts *counts, struct pasta_err *err)
+{
+    struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
+    pasta_status st = PASTA_OK;
+    pasta_manifest_library(m, "libtorch", pt_version());
+    pasta_manifest_library(m, "blas", pasta_blas_describe());
+    for (int i = 0; i < session_paths.count && st == PASTA_OK; i++)
+        st = pasta_manifest_input(m, session_paths.items[i], err);
+    static const char *const files[] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json", "v/config.json",
+                                        "v/model.safetensors", "v/tokenizer.model", "v/tokenizer_config.json", "metrics.jsonl"};
+    for (size_t i = 0; i < sizeof files / sizeof *files && st == PASTA_OK; i++)
+        st = pasta_manifest_output(m, context->out, files[i], err);
+    pasta_manifest_count(m, "sessions", counts->sessions);
+    pasta_manifest_count(m, "sessions_held_out", counts->held_out);
+    pasta_manifest_count(m, "transitions", counts->transitions);
+    pasta_manifest_count(m, "parameters", pasta_value_model_parameters(model));
+    if (st == PASTA_OK)
+        st = pasta_manifest_write(m, context->out, err);
+    pasta_manifest_free(m);
+    return st;
+}
+
+static void describe(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_sessions *sessions, bool initialised)
+{
+    const struct pasta_value_settings *s = &context->config.value;
+    const int64_t parameters = pasta_value_model_parameters(model);
+    pasta_info("%zu sessions; %lld parameters%s%s", sessions->n, (long long)parameters, initialised ? ", initialised at random" : "",
+               s->shared_trunk ? ", one trunk" : ", two trunks");
+    if (context->dry_run) /* weights, gradients, the target network, and Adafactor's little */
+        printf("sessions %zu\nparameters %lld\nsteps %lld\ntransitions a step %lld\nmemory for weights, gradients and target %.1f GB\n", sessions->n,
+               (long long)parameters, (long long)(s->answer_steps + s->train.steps), (long long)s->train.batch, 4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
+}
+
+static pasta_status train(const struct pasta_context *context, const struct pasta_sessions *sessions, struct pasta_err *err)
+{
+    const struct pasta_config *config = &context->config;
+    struct pasta_value_model *model;
+    struct pasta_value_counts counts;
+    bool initialised;
+    pasta_status st = pasta_value_model_new(&config->value, config->device, config->seed, &initialised, &model, err);
+    if (st != PASTA_OK)
+        return st;
+    describe(context, model, sessions, initialised);
+    if (!context->dry_run) {
+        st = pasta_value_train(model, &config->value, sessions, context->out, config->seed, context->threads, context->resume, &counts, err);
+        if (st == PASTA_OK)
+            st = pasta_value_model_save(model, context->out, err);
+        if (st == PASTA_OK)
+            st = write_manifest(context, model, &counts, err);
+    }
+    pasta_value_model_free(model);
+    return st;
+}
+
+static pasta_status run(struct pasta_context *context, struct pasta_err *err)
+{
+    struct pasta_sessions sessions = {0};
+    bool complete = false;
+    pt_threads(context->threads);
+    pasta_status st = read_sessions(&sessions, err); /* before anything is written */
+    if (st == PASTA_OK && !context->dry_run)
+        st = pasta_run_dir(context->out, context->force, context->resume, outputs, &complete, err);
+    if (st == PASTA_OK && !context->dry_run && !complete)
+        st = stamp(context, err);
+    if (st == PASTA_OK && !complete)
+        st = train(context, &sessions, err);
+    pasta_sessions_release(&sessions);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    return pasta_command_main(&command, argc, argv, run);
+}

@@ -23,8 +23,10 @@ PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 VERSION  := $(shell cat VERSION 2>/dev/null)
 COMMIT   := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || echo +changes)
 
+# A wheel's headers ask for C++20 from 2.14 on, and wheels before 2.7 are built with the old layout of std::string.
 ifdef TORCH_DIR
-TORCH_CFLAGS = -isystem $(TORCH_DIR)/include -isystem $(TORCH_DIR)/include/torch/csrc/api/include
+TORCH_CFLAGS = -std=c++20 -D_GLIBCXX_USE_CXX11_ABI=$(if $(shell nm -D $(TORCH_DIR)/lib/libc10.so 2>/dev/null | grep -m1 'c105ErrorC.*__cxx11'),1,0) \
+               -isystem $(TORCH_DIR)/include -isystem $(TORCH_DIR)/include/torch/csrc/api/include
 TORCH_LIBS   = -L$(TORCH_DIR)/lib -Wl,-rpath,$(TORCH_DIR)/lib -ltorch -ltorch_cpu -lc10 \
                $(if $(wildcard $(TORCH_DIR)/lib/libtorch_cuda.so),-Wl,--no-as-needed -ltorch_cuda -Wl,--as-needed)
 else

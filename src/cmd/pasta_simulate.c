@@ -1,8 +1,6 @@
 /* pasta-simulate: trajectories of a simulated user, a type of the trained user model, against a baseline agent in the sketch world. */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common.h"
 #include "pasta/agent/collected.h"
@@ -10,110 +8,25 @@
 #include "pasta/agent/part_run.h"
 #include "pasta/agent/rollout.h"
 #include "pasta/base/paths.h"
-#include "pasta/base/rng.h"
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
-#include "pasta/model/clip.h"
 #include "pasta/tensor/blas.h"
 #include "pasta/tensor/pt.h"
-#include "pasta/user/simulated_user.h"
 #include "pasta/world/sketch.h"
 #include "plan.h"
 #include "run_stamp.h"
+#include "simulate_encoder.h"
 
 enum { SESSIONS_A_PART = 8 };
 
 static const char *prompts_path, *user_model_path, *model_path;
 
-/* --- embeddings ---------------------------------------------------------------------------------
- * A kernel may round differently for another batch size, so what is encoded together must depend on the session alone: the images of one
- * request, and texts one by one. Text embeddings are kept, for sessions share their prompts. */
-
-struct text_entry {
-    char *text;
-    float *embedding; /* [D] */
-    struct text_entry *next;
+/* Everything that answers for one worker. */
+struct worker {
+    struct eyes *eyes;
+    struct pasta_simulated_user *user;
+    struct pasta_rollout rollout;
 };
-enum { BUCKETS = 4096 };
-
-struct encoder {
-    const struct pasta_clip *clip;
-    struct pasta_t2i t2i;
-    pthread_mutex_t lock;
-    struct text_entry *texts[BUCKETS]; /* entries are added, never changed */
-};
-
-static pasta_status encode_images(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err)
-{
-    const struct encoder *e = ctx;
-    struct pasta_image *images = pasta_calloc((size_t)n, sizeof *images);
-    pasta_status status = PASTA_OK;
-
-    for (int i = 0; i < n && status == PASTA_OK; i++)
-        status = e->t2i.draw(e->t2i.ctx, prompts[i], seeds[i], &images[i], err);
-    if (status == PASTA_OK)
-        status = pasta_clip_images(e->clip, images, n, false, out, err);
-    for (int i = 0; i < n; i++)
-        pasta_image_release(&images[i]);
-    free(images);
-    return status;
-}
-
-static const float *find_text(struct encoder *e, uint64_t bucket, const char *text)
-{
-    pthread_mutex_lock(&e->lock);
-    const struct text_entry *entry = e->texts[bucket];
-    while (entry && strcmp(entry->text, text) != 0)
-        entry = entry->next;
-    pthread_mutex_unlock(&e->lock);
-    return entry ? entry->embedding : NULL;
-}
-
-static pasta_status encode_text(struct encoder *e, const char *text, float *out, struct pasta_err *err)
-{
-    const size_t bytes = (size_t)pasta_clip_dim(e->clip) * sizeof *out;
-    const uint64_t bucket = pasta_hash64(text) % BUCKETS;
-    const float *known = find_text(e, bucket, text);
-
-    if (known) {
-        memcpy(out, known, bytes);
-        return PASTA_OK;
-    }
-    const pasta_status status = pasta_clip_texts(e->clip, &text, 1, false, out, err);
-    if (status != PASTA_OK)
-        return status;
-    /* Two threads may both get here: the later entry is never found, and holds the same numbers. */
-    struct text_entry *entry = pasta_malloc(sizeof *entry);
-    *entry = (struct text_entry){.text = pasta_strdup(text), .embedding = pasta_malloc(bytes)};
-    memcpy(entry->embedding, out, bytes);
-    pthread_mutex_lock(&e->lock);
-    entry->next = e->texts[bucket];
-    e->texts[bucket] = entry;
-    pthread_mutex_unlock(&e->lock);
-    return PASTA_OK;
-}
-
-static pasta_status encode_texts(void *ctx, const char *const *texts, int n, float *out, struct pasta_err *err)
-{
-    struct encoder *e = ctx;
-    pasta_status status = PASTA_OK;
-    for (int i = 0; i < n && status == PASTA_OK; i++)
-        status = encode_text(e, texts[i], out + (size_t)i * (size_t)pasta_clip_dim(e->clip), err);
-    return status;
-}
-
-static void forget_texts(struct encoder *e)
-{
-    for (int b = 0; b < BUCKETS; b++)
-        for (struct text_entry *entry = e->texts[b], *next; entry; entry = next) {
-            next = entry->next;
-            free(entry->text);
-            free(entry->embedding);
-            free(entry);
-        }
-}
-
-/* --- the stage ---------------------------------------------------------------------------------- */
 
 struct simulate {
     struct pasta_context *context;
@@ -121,25 +34,25 @@ struct simulate {
     struct pasta_prompts prompts;
     struct pasta_user_model *model;
     struct pasta_clip *clip;
-    struct encoder *encoder;
-    struct pasta_simulated_user *user;
-    struct pasta_rollout rollout;
+    struct text_memory *texts;
+    struct worker *workers; /* one a thread */
 };
 
 static pasta_status session_line(void *ctx, int64_t item, int worker, struct pasta_str *out, struct pasta_err *err)
 {
     const struct simulate *s = ctx;
+    const struct worker *w = &s->workers[worker];
+    const uint64_t seed = w->rollout.seed;
     /* Every session has a user of its own, whose type is drawn from the model's prior. */
-    const struct pasta_rollout_job job = pasta_rollout_deal(s->rollout.seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items,
-                                                            (uint32_t)s->prompts.n);
+    const struct pasta_rollout_job job = pasta_rollout_deal(seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items, (uint32_t)s->prompts.n);
     struct pasta_arena arena = {0};
     struct pasta_session session;
-    (void)worker;
 
     pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
-    const pasta_status status = pasta_rollout_session(&s->rollout, job.index, job.person, job.prompt, &arena, &session, err);
+    eyes_close(w->eyes);
+    const pasta_status status = pasta_rollout_session(&w->rollout, job.index, job.person, job.prompt, &arena, &session, err);
     if (status == PASTA_OK) {
-        session.user_type = pasta_simulated_user_type(s->model, s->rollout.seed, job.index);
+        session.user_type = pasta_simulated_user_type(s->model, seed, job.index);
         session.turn_utility = NULL; /* the reward is the rating, as for people */
         pasta_session_print(&session, out);
     }
@@ -207,11 +120,11 @@ static pasta_status plan(struct simulate *s, struct pasta_err *err)
     double image_bytes;
     const double began = pasta_now();
 
-    s->rollout.image_root = NULL;
+    s->workers[0].rollout.image_root = NULL;
     pasta_status status = session_line(s, 0, 0, &line, err);
     const double seconds = pasta_now() - began;
     if (status == PASTA_OK)
-        status = pasta_image_bytes(&s->rollout.t2i, s->prompts.items, (int)(s->prompts.n < 8 ? s->prompts.n : 8), &image_bytes, err);
+        status = pasta_image_bytes(&s->workers[0].rollout.t2i, s->prompts.items, (int)(s->prompts.n < 8 ? s->prompts.n : 8), &image_bytes, err);
     if (status == PASTA_OK) {
         const struct pasta_plan_row rows[] = {
             {"user_types", "", s->model->n_types}, {"prompts", "", (double)s->prompts.n}, {"sessions", "", (double)set->sessions},
@@ -246,6 +159,19 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     return status == PASTA_OK ? report(context, err) : status;
 }
 
+static void worker_init(struct worker *w, const struct simulate *s)
+{
+    const struct pasta_config *config = &s->context->config;
+    const struct pasta_t2i t2i = pasta_sketch_t2i(s->sketch);
+
+    w->eyes = eyes_new(s->clip, t2i, s->texts);
+    w->user = pasta_simulated_user_new(s->model, eyes_embedder(w->eyes));
+    w->rollout = (struct pasta_rollout){
+        .settings = &config->agent, .generator = pasta_sketch_generator(s->sketch), .t2i = t2i,
+        .policy = pasta_policy_named(config->simulate.agent), .rater = pasta_simulated_user_rater(w->user), .seed = config->seed,
+        .image_root = config->simulate.save_images ? s->context->out : NULL};
+}
+
 static pasta_status load(struct simulate *s, struct pasta_err *err)
 {
     const struct pasta_config *config = &s->context->config;
@@ -258,16 +184,25 @@ static pasta_status load(struct simulate *s, struct pasta_err *err)
         (status = pasta_sketch_open(&config->world, &config->agent, &s->sketch, err)) != PASTA_OK)
         return status;
 
-    s->encoder = pasta_calloc(1, sizeof *s->encoder);
-    s->encoder->clip = s->clip;
-    s->encoder->t2i = pasta_sketch_t2i(s->sketch);
-    pthread_mutex_init(&s->encoder->lock, NULL);
-    s->user = pasta_simulated_user_new(s->model, (struct pasta_user_embedder){s->encoder, encode_images, encode_texts});
-    s->rollout = (struct pasta_rollout){
-        .settings = &config->agent, .generator = pasta_sketch_generator(s->sketch), .t2i = s->encoder->t2i,
-        .policy = pasta_policy_named(config->simulate.agent), .rater = pasta_simulated_user_rater(s->user), .seed = config->seed,
-        .image_root = config->simulate.save_images ? s->context->out : NULL};
-    return pasta_rollout_check(&s->rollout, err);
+    s->texts = text_memory_new();
+    s->workers = pasta_calloc((size_t)s->context->threads, sizeof *s->workers);
+    for (int i = 0; i < s->context->threads; i++)
+        worker_init(&s->workers[i], s);
+    return pasta_rollout_check(&s->workers[0].rollout, err);
+}
+
+static void release(struct simulate *s)
+{
+    for (int i = 0; s->workers && i < s->context->threads; i++) {
+        pasta_simulated_user_free(s->workers[i].user);
+        eyes_free(s->workers[i].eyes);
+    }
+    free(s->workers);
+    text_memory_free(s->texts);
+    pasta_clip_free(s->clip);
+    pasta_user_model_free(s->model);
+    pasta_sketch_close(s->sketch);
+    pasta_prompts_release(&s->prompts);
 }
 
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
@@ -281,16 +216,7 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if (status == PASTA_OK)
         status = context->dry_run ? plan(&s, err) : simulate(&s, err);
 
-    pasta_simulated_user_free(s.user);
-    if (s.encoder) {
-        forget_texts(s.encoder);
-        pthread_mutex_destroy(&s.encoder->lock);
-        free(s.encoder);
-    }
-    pasta_clip_free(s.clip);
-    pasta_user_model_free(s.model);
-    pasta_sketch_close(s.sketch);
-    pasta_prompts_release(&s.prompts);
+    release(&s);
     free(standard);
     return status;
 }

@@ -162,7 +162,9 @@ pt pt_layer_norm(pt x, pt weight, pt bias, double eps); /* over the last dimensi
 pt pt_rms_norm(pt x, pt weight, double eps);  /* x / rms(x) * (1 + weight), in f32, cast back (Gemma) */
 pt pt_conv2d(pt x /* [B,C,H,W] */, pt weight /* [O,C,p,p] */, int stride);
 /* softmax(q k^T * scale + bias) v; q [B,h,Tq,d], k and v [B,h_kv,Tk,d] with h a multiple of h_kv, bias additive f32
- * broadcastable to [B,h,Tq,Tk] or NULL; result [B,h,Tq,d]. Softmax in f32. */
+ * broadcastable to [B,h,Tq,Tk] or NULL; result [B,h,Tq,d]. Softmax in f32. In main memory, f32 and d <= 128 it is one fused operation:
+ * operands may be transposed views of [B,T,h,d], scores are not stored, keys whose bias is -1e29 or less cost nothing where whole
+ * blocks of rows do not see them, and the result does not depend on the number of threads. */
 pt pt_attention(pt q, pt k, pt v, pt bias, double scale);
 pt pt_cross_entropy(pt logits /* [B,n] */, pt target /* i64 [B] */); /* mean */
 
@@ -176,7 +178,10 @@ void pt_addcmul_(pt t, pt a, pt b, double factor);  /* t += factor * a * b */
 void pt_addcdiv_(pt t, pt a, pt b, double factor);  /* t += factor * a / b */
 
 /* --- the library --- */
-void pt_threads(int n);          /* threads of operations started from this thread */
+/* Threads of operations started from this thread. Some results change with it in the last bits (pt_sum of more than 32,768 elements,
+ * the parameter gradients of pt_layer_norm, products with OpenBLAS's AVX2 kernels): for equal bytes on any machine, work on fixed
+ * shards, each on one thread. */
+void pt_threads(int n);
 int pt_threads_get(void);
 const char *pt_version(void);    /* "1.13.1" */
 bool pt_uses_mkl(void);          /* products go through MKL, not OpenBLAS (a PyTorch wheel) */

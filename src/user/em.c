@@ -39,6 +39,23 @@ int64_t pasta_em_total(const struct pasta_em *em) { return em_phase_steps(em, EM
 const double *pasta_em_prior(const struct pasta_em *em) { return em->prior; }
 bool pasta_em_clustered(const struct pasta_em *em) { return em->clustered; }
 
+/* Images go through three projections of K W D multiply-adds, texts through three; backward costs twice forward. */
+double pasta_em_work(const struct pasta_em *em)
+{
+    const struct pasta_user_data *data = em->data;
+    double most = 0;
+    for (int phase = EM_MAIN; phase <= EM_FINE; phase++) {
+        double rows = 0, batch = (double)phase_settings(em, (enum em_phase)phase)->batch;
+        for (int kind = 0; kind < OBS_KINDS; kind++) {
+            double n = fmin(batch, (double)em->order[kind].n), a_turn = data->n_turns > 0 ? (double)data->n_slots / (double)data->n_turns : 0;
+            if (em_phase_has((enum em_phase)phase, (enum observation_kind)kind))
+                rows += n * (1 + (kind == OBS_PAIR ? 2 : kind == OBS_RATING ? 1 : a_turn));
+        }
+        most = em_phase_steps(em, (enum em_phase)phase) > 0 ? fmax(most, rows) : most;
+    }
+    return most * 3 * 2 * 3 * em->n_types * (em->online.width + 1.0) * data->dim;
+}
+
 bool pasta_em_fine(const struct pasta_em *em)
 {
     int64_t step;

@@ -258,3 +258,8 @@ const char *pasta_user_data_user(const struct pasta_user_data *data, int user)
 {
     return data->users.keys[user];
 }
+
+bool pasta_user_data_held_out(const struct pasta_user_data *data, int user)
+{
+    return data->held_out != NULL && data->held_out[user];
+}

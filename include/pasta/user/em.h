@@ -41,6 +41,7 @@ void pasta_user_data_split(struct pasta_user_data *data, double held_out, uint64
 struct pasta_user_counts { int64_t users, held_out_users, pairs, ratings, turns, comparisons, images, prompts; };
 struct pasta_user_counts pasta_user_data_counts(const struct pasta_user_data *data);
 const char *pasta_user_data_user(const struct pasta_user_data *data, int user); /* id, or NULL; user 0..users-1 in order of appearance */
+bool pasta_user_data_held_out(const struct pasta_user_data *data, int user); /* after the split */
 
 /* --- training ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -64,6 +65,7 @@ int64_t pasta_em_position(const struct pasta_em *em); /* steps done, both phases
 int64_t pasta_em_total(const struct pasta_em *em);    /* steps of the phases that have data */
 bool pasta_em_clustered(const struct pasta_em *em);   /* whether the tastes started from clusters */
 bool pasta_em_fine(const struct pasta_em *em);        /* whether the next step belongs to fine-tuning */
+double pasta_em_work(const struct pasta_em *em);      /* floating-point operations of one step of the dearer phase, about */
 pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, struct pasta_err *err) PASTA_MUST_CHECK;
 const double *pasta_em_prior(const struct pasta_em *em); /* [K] */
 /* The online parameters and the prior as a model; caller frees. */

@@ -1,0 +1,365 @@
+/* pasta-train-user-model: K user types from pairs, ratings and sessions, by mini-batch EM on frozen features.
+ *
+ * The run folder is the user model (user_model.safetensors, config.json) with metrics.jsonl, TensorBoard curves, responsibilities.jsonl,
+ * checkpoint.safetensors, settings.json and manifest.json beside it.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common.h"
+#include "pasta/base/json.h"
+#include "pasta/base/log.h"
+#include "pasta/base/mem.h"
+#include "pasta/base/paths.h"
+#include "pasta/base/progress.h"
+#include "pasta/io/file.h"
+#include "pasta/io/manifest.h"
+#include "pasta/io/metrics.h"
+#include "pasta/tensor/blas.h"
+#include "pasta/tensor/pt.h"
+#include "pasta/user/em.h"
+#include "plan.h"
+#include "run_stamp.h"
+
+/* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus run on one thread, and their
+ * bytes do not depend on --threads. */
+#define WORK_FOR_THREADS 2e10
+enum { LOG_EVERY = 10 }; /* steps between rows of metrics.jsonl, besides those at which the target is copied */
+
+static struct pasta_strings session_paths, preference_paths, rating_paths;
+static const char *features_path;
+
+struct training {
+    const struct pasta_context *context;
+    struct pasta_features *features;
+    struct pasta_user_data *data;
+    struct pasta_em *em;
+    struct pasta_metrics *metrics;
+    char *checkpoint;
+};
+
+/* --- data ------------------------------------------------------------------------------------------------------------------------ */
+
+static pasta_status add_sessions(struct pasta_user_data *data, const char *path, struct pasta_err *err)
+{
+    struct pasta_sessions records = {0};
+    pasta_status status = pasta_sessions_read(path, 0, NULL, &records, err);
+    if (status == PASTA_OK)
+        status = pasta_user_data_add_sessions(data, path, &records, err);
+    pasta_sessions_release(&records);
+    return status;
+}
+
+static pasta_status add_preferences(struct pasta_user_data *data, const char *path, struct pasta_err *err)
+{
+    struct pasta_preferences records = {0};
+    pasta_status status = pasta_preferences_read(path, 0, NULL, &records, err);
+    if (status == PASTA_OK)
+        status = pasta_user_data_add_preferences(data, path, &records, err);
+    pasta_preferences_release(&records);
+    return status;
+}
+
+static pasta_status add_ratings(struct pasta_user_data *data, const char *path, struct pasta_err *err)
+{
+    struct pasta_ratings records = {0};
+    pasta_status status = pasta_ratings_read(path, 0, NULL, &records, err);
+    if (status == PASTA_OK)
+        status = pasta_user_data_add_ratings(data, path, &records, err);
+    pasta_ratings_release(&records);
+    return status;
+}
+
+static pasta_status load(struct training *t, struct pasta_err *err)
+{
+    const struct pasta_config *config = &t->context->config;
+    if (session_paths.count + preference_paths.count + rating_paths.count == 0)
+        return pasta_fail(err, PASTA_ERR_USAGE, "expected at least one of --sessions, --preferences and --ratings to learn from, found none");
+    pasta_status status = pasta_features_open(features_path, &t->features, err);
+    if (status != PASTA_OK)
+        return status;
+    t->data = pasta_user_data_new(t->features);
+    for (int i = 0; i < preference_paths.count && status == PASTA_OK; i++)
+        status = add_preferences(t->data, preference_paths.items[i], err);
+    for (int i = 0; i < rating_paths.count && status == PASTA_OK; i++)
+        status = add_ratings(t->data, rating_paths.items[i], err);
+    for (int i = 0; i < session_paths.count && status == PASTA_OK; i++)
+        status = add_sessions(t->data, session_paths.items[i], err);
+    if (status == PASTA_OK)
+        pasta_user_data_split(t->data, config->user_model.held_out, config->seed);
+    return status;
+}
+
+/* --- training -------------------------------------------------------------------------------------------------------------------- */
+
+static void record(struct training *t, const struct pasta_em_metrics *m)
+{
+    const struct { const char *name; double value; } rows[] = {
+        {"loss", m->loss}, {"loss/pair", m->pair}, {"loss/rating", m->rating}, {"loss/choice", m->choice}, {"loss/cross_turn", m->versus},
+        {"loglik/train", m->train_loglik}, {"loglik/held_out", m->held_out_loglik}, {"responsibilities/entropy", m->responsibility_entropy},
+        {"types/effective", m->effective_types}, {"heads/temperature", m->temperature}, {"heads/scale", m->scale}, {"heads/tie", m->tie},
+        {"heads/rating_noise", m->rating_noise}, {"learning_rate", m->learning_rate}, {"gradient_norm", m->grad_norm}};
+    int64_t step = pasta_em_position(t->em);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (isfinite(rows[i].value))
+            pasta_metrics_put(t->metrics, step, rows[i].name, rows[i].value);
+    for (int k = 0; m->copied && k < (int)t->context->config.user_model.types; k++) {
+        char name[32];
+        snprintf(name, sizeof name, "prior/%d", k);
+        pasta_metrics_put(t->metrics, step, name, pasta_em_prior(t->em)[k]);
+    }
+}
+
+static pasta_status save_checkpoint(struct training *t, struct pasta_err *err)
+{
+    pasta_status status = pasta_metrics_flush(t->metrics, err);
+    return status == PASTA_OK ? pasta_em_save(t->em, t->checkpoint, err) : status;
+}
+
+static pasta_status train(struct training *t, struct pasta_err *err)
+{
+    const struct pasta_user_model_settings *s = &t->context->config.user_model;
+    int64_t total = pasta_em_total(t->em);
+    struct pasta_progress progress;
+    pasta_status status = PASTA_OK;
+    pasta_progress_init(&progress, "train-user-model", "steps", total);
+    progress.done = progress.first = pasta_em_position(t->em);
+    while (status == PASTA_OK && pasta_em_position(t->em) < total) {
+        struct pasta_em_metrics metrics;
+        int64_t every = pasta_em_fine(t->em) ? s->fine.checkpoint_every : s->main.checkpoint_every;
+        if ((status = pasta_em_step(t->em, &metrics, err)) != PASTA_OK)
+            break;
+        int64_t step = pasta_em_position(t->em);
+        if (metrics.copied || step % LOG_EVERY == 0 || step == total)
+            record(t, &metrics);
+        pasta_progress_add(&progress, 1);
+        bool stop = pasta_stop_asked() && step < total;
+        if (stop || (every > 0 && step % every == 0) || step == total)
+            status = save_checkpoint(t, err);
+        if (status == PASTA_OK && stop)
+            status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped after step %lld of %lld; --resume goes on from there", (long long)step, (long long)total);
+    }
+    pasta_progress_done(&progress);
+    return status;
+}
+
+static pasta_status make_model(struct training *t, struct pasta_err *err)
+{
+    bool resumed = t->context->resume && pasta_file_exists(t->checkpoint);
+    pasta_status status = resumed ? pasta_em_load(t->em, t->checkpoint, err) : PASTA_OK;
+    if (status == PASTA_OK)
+        status = pasta_metrics_open(&t->metrics, t->context->out, resumed ? pasta_em_position(t->em) : -1, err);
+    if (status == PASTA_OK)
+        status = train(t, err);
+    pasta_status closed = pasta_metrics_close(t->metrics, status == PASTA_OK ? err : NULL);
+    return status == PASTA_OK ? closed : status;
+}
+
+/* --- results --------------------------------------------------------------------------------------------------------------------- */
+
+/* responsibilities.jsonl: one row a user with an id, from all of the user's observations under the final model. */
+static pasta_status write_responsibilities(struct training *t, const struct pasta_user_model *m, struct pasta_err *err)
+{
+    struct pasta_user_counts counts = pasta_user_data_counts(t->data);
+    size_t K = (size_t)m->n_types;
+    double *loglik = pasta_malloc((size_t)counts.users * K * sizeof *loglik), *gamma = pasta_malloc(K * sizeof *gamma);
+    struct pasta_str text = {0};
+    pasta_status status = pasta_em_user_loglik(t->em, loglik, err);
+    for (int64_t u = 0; status == PASTA_OK && u < counts.users; u++) {
+        const char *id = pasta_user_data_user(t->data, (int)u);
+        if (id == NULL)
+            continue;
+        pasta_user_posterior(m, loglik + (size_t)u * K, gamma);
+        pasta_str_add(&text, "{\"schema\":\"pasta.responsibility/1\",\"user_id\":");
+        pasta_json_put_str(&text, id);
+        pasta_str_printf(&text, ",\"held_out\":%s,\"gamma\":[", pasta_user_data_held_out(t->data, (int)u) ? "true" : "false");
+        for (size_t k = 0; k < K; k++) {
+            pasta_str_add(&text, k > 0 ? "," : "");
+            pasta_json_put_num(&text, round(gamma[k] * 1e6) / 1e6);
+        }
+        pasta_str_add(&text, "]}\n");
+    }
+    char *path = pasta_path_join(t->context->out, "responsibilities.jsonl");
+    if (status == PASTA_OK)
+        status = pasta_file_write(path, text.data != NULL ? text.data : "", text.length, err);
+    free(path);
+    free(loglik);
+    free(gamma);
+    pasta_str_release(&text);
+    return status;
+}
+
+static pasta_status add_inputs(struct pasta_manifest *manifest, struct pasta_err *err)
+{
+    const struct pasta_strings *lists[] = {&session_paths, &preference_paths, &rating_paths};
+    pasta_status status = pasta_manifest_input(manifest, features_path, err);
+    for (int kind = 0; kind < 3; kind++)
+        for (int i = 0; i < lists[kind]->count && status == PASTA_OK; i++)
+            status = pasta_manifest_input(manifest, lists[kind]->items[i], err);
+    return status;
+}
+
+static pasta_status finish(struct training *t, struct pasta_err *err)
+{
+    static const char *const outputs[] = {"user_model.safetensors", "config.json", "responsibilities.jsonl", "metrics.jsonl"};
+    const struct pasta_context *context = t->context;
+    struct pasta_user_counts c = pasta_user_data_counts(t->data);
+    struct pasta_user_model *model = NULL;
+    pasta_status status = pasta_em_model(t->em, &model, err);
+    if (status != PASTA_OK)
+        return status;
+    struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
+    pasta_manifest_library(manifest, "libtorch", pt_version());
+    pasta_manifest_library(manifest, "blas", pasta_blas_describe());
+    const struct { const char *name; int64_t value; } counts[] = {
+        {"users", c.users}, {"held_out_users", c.held_out_users}, {"pairs", c.pairs}, {"ratings", c.ratings}, {"turns", c.turns},
+        {"comparisons", c.comparisons}, {"images", c.images}, {"prompts", c.prompts}, {"steps", pasta_em_position(t->em)}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        pasta_manifest_count(manifest, counts[i].name, counts[i].value);
+    if ((status = pasta_user_model_save(model, context->out, err)) == PASTA_OK &&
+        (status = write_responsibilities(t, model, err)) == PASTA_OK)
+        status = add_inputs(manifest, err);
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++)
+        status = pasta_manifest_output(manifest, context->out, outputs[i], err);
+    if (status == PASTA_OK)
+        status = pasta_manifest_write(manifest, context->out, err);
+    pasta_manifest_free(manifest);
+    pasta_user_model_free(model);
+    return status;
+}
+
+/* What was learned, from the saved model: the same words whether this run trained it or found it complete. */
+static pasta_status report(const struct training *t, struct pasta_err *err)
+{
+    struct pasta_user_counts c = pasta_user_data_counts(t->data);
+    struct pasta_user_model *m;
+    pasta_status status = pasta_user_model_load(t->context->out, t->features, &m, err);
+    if (status != PASTA_OK)
+        return status;
+    struct pasta_str text = {0};
+    double entropy = 0;
+    for (int k = 0; k < m->n_types; k++)
+        entropy -= m->prior[k] > 0 ? m->prior[k] * log(m->prior[k]) : 0;
+    if (t->context->json)
+        pasta_str_printf(&text, "{\"types\":%d,\"effective_types\":%.4f,\"users\":%lld,\"held_out_users\":%lld,\"pairs\":%lld,\"ratings\":%lld,\"turns\":%lld,\"comparisons\":%lld,"
+                                "\"temperature\":%.4f,\"prior\":[", m->n_types, exp(entropy), (long long)c.users, (long long)c.held_out_users, (long long)c.pairs,
+                         (long long)c.ratings, (long long)c.turns, (long long)c.comparisons, m->temperature);
+    else
+        pasta_str_printf(&text, "data         %lld users (%lld held out), %lld pairs, %lld ratings, %lld turns, %lld comparisons\n"
+                                "types        %d, effectively %.2f\ntemperature  %.3f\nprior        ",
+                         (long long)c.users, (long long)c.held_out_users, (long long)c.pairs, (long long)c.ratings, (long long)c.turns, (long long)c.comparisons,
+                         m->n_types, exp(entropy), m->temperature);
+    for (int k = 0; k < m->n_types; k++)
+        pasta_str_printf(&text, t->context->json ? "%s%.4f" : "%s%.3f", k == 0 ? "" : t->context->json ? "," : " ", m->prior[k]);
+    fputs(text.data, stdout);
+    fputs(t->context->json ? "]}\n" : "\n", stdout);
+    pasta_str_release(&text);
+    pasta_user_model_free(m);
+    return PASTA_OK;
+}
+
+/* --- the stage ------------------------------------------------------------------------------------------------------------------- */
+
+static pasta_status plan(const struct training *t)
+{
+    const struct pasta_user_model_settings *s = &t->context->config.user_model;
+    struct pasta_user_counts c = pasta_user_data_counts(t->data);
+    double K = (double)s->types, D = pasta_features_dim(t->features), W = (double)s->adapter_width;
+    double groups = (double)(s->responsibilities[0] == 'u' ? c.users : c.pairs + c.ratings + c.turns);
+    double parameters = K * D * (1 + 4 * W) + 6;
+    const struct pasta_plan_row rows[] = {
+        {"users", "", (double)c.users}, {"held_out_users", "", (double)c.held_out_users}, {"pairs", "", (double)c.pairs}, {"ratings", "", (double)c.ratings},
+        {"turns", "", (double)c.turns}, {"images", "", (double)c.images}, {"prompts", "", (double)c.prompts}, {"types", "", K},
+        {"parameters", "", parameters}, {"steps_main", "", c.pairs + c.ratings > 0 ? (double)s->main.steps : 0}, {"steps_fine", "", c.turns > 0 ? (double)s->fine.steps : 0},
+        {"features_memory", "bytes", 4 * D * (double)(c.images + c.prompts)}, {"evidence_memory", "bytes", 8 * K * groups},
+        {"checkpoint_disk", "bytes", 4 * 4 * parameters + 8 * K * groups}};
+    pasta_plan_print(rows, sizeof rows / sizeof *rows, t->context->json);
+    return PASTA_OK;
+}
+
+static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
+{
+    static const char *const packs[] = {"image.safetensors", "text.safetensors", "index.jsonl"};
+    const struct { const char *name; const struct pasta_strings *paths; } lists[] = {{"sessions", &session_paths}, {"preferences", &preference_paths}, {"ratings", &rating_paths}};
+    struct pasta_arena arena = {0};
+    int n = 0;
+    struct pasta_stamp_input *inputs = pasta_calloc((size_t)(3 + session_paths.count + preference_paths.count + rating_paths.count), sizeof *inputs);
+    for (int i = 0; i < 3; i++)
+        inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "features/%s", packs[i]), pasta_arena_printf(&arena, "%s/%s", features_path, packs[i])};
+    for (int kind = 0; kind < 3; kind++)
+        for (int i = 0; i < lists[kind].paths->count; i++)
+            inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "%s/%d", lists[kind].name, i), lists[kind].paths->items[i]};
+    pasta_status status = pasta_run_stamp(context, inputs, n, err);
+    free(inputs);
+    pasta_arena_release(&arena);
+    return status;
+}
+
+static pasta_status fit(struct training *t, struct pasta_err *err)
+{
+    static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", "metrics.jsonl", "events.out.tfevents.0.pasta",
+                                        "checkpoint.safetensors", "settings.json", NULL};
+    const struct pasta_context *context = t->context;
+    bool complete = false;
+    pasta_status status;
+    pt_threads(1);
+    if ((status = pasta_em_new(&context->config.user_model, context->config.seed, context->config.device, t->data, &t->em, err)) != PASTA_OK ||
+        (status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
+        (status = stamp(context, err)) != PASTA_OK)
+        return status;
+    if (pasta_em_work(t->em) >= WORK_FOR_THREADS)
+        pt_threads(context->threads);
+    t->checkpoint = pasta_path_join(context->out, "checkpoint.safetensors");
+    if (complete) {
+        pasta_info("'%s' is complete: nothing to do", context->out);
+    } else {
+        pasta_info("%lld steps; tastes start %s", (long long)pasta_em_total(t->em), pasta_em_clustered(t->em) ? "from clusters of the users" : "at random");
+        status = make_model(t, err);
+        if (status == PASTA_OK)
+            status = finish(t, err);
+    }
+    return status == PASTA_OK ? report(t, err) : status;
+}
+
+static pasta_status run(struct pasta_context *context, struct pasta_err *err)
+{
+    struct training t = {.context = context};
+    pasta_status status = load(&t, err);
+    if (status == PASTA_OK)
+        status = context->dry_run ? plan(&t) : fit(&t, err);
+    pasta_em_free(t.em);
+    pasta_user_data_free(t.data);
+    pasta_features_close(t.features);
+    free(t.checkpoint);
+    return status;
+}
+
+static const char *libraries(void)
+{
+    static char text[300];
+    snprintf(text, sizeof text, "libtorch %s\n%s", pt_version(), pasta_blas_describe());
+    return text;
+}
+
+static const struct pasta_option options[] = {
+    {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "session records; repeatable", NULL},
+    {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records; repeatable", NULL},
+    {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records; repeatable", NULL},
+    {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", "the features of the images"},
+    {0}};
+
+static const struct pasta_command command = {
+    .name = "pasta-train-user-model",
+    .summary = "K user types from pairs, ratings and sessions, by mini-batch EM",
+    .examples = "  pasta-train-user-model --config configs/sketch.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl --features DIR --out runs/user-model\n"
+                "  pasta-train-user-model --config configs/sketch.json --preferences P.jsonl --features DIR --set user_model.types=1 --out runs/user-model-1\n"
+                "  pasta-train-user-model --config configs/paper.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl --features DIR --dry-run\n",
+    .options = options,
+    .prepare = pasta_blas_ensure,
+    .libraries = libraries};
+
+int main(int argc, char **argv)
+{
+    return pasta_command_main(&command, argc, argv, run);
+}

@@ -100,13 +100,22 @@ void evaluate_metrics_release(struct evaluate_metrics *c)
     *c = (struct evaluate_metrics){0};
 }
 
+static void plot_all(const struct evaluate_results *r, bool losses, struct pasta_report *report)
+{
+    pasta_report_plots_begin(report, true);
+    for (size_t i = 0; i < r->metrics->n; i++)
+        if ((strstr(r->metrics->items[i].name, "loss") != NULL) == losses)
+            plot_metric(&r->metrics->items[i], r, pasta_report_body(report));
+    pasta_report_plots_end(report);
+}
+
 void evaluate_report_curves(const struct evaluate_results *r, struct pasta_report *report)
 {
     if (!r->metrics->n)
         return;
-    pasta_report_section(report, "training", "Training", "Metrics as they were recorded during training; long curves are averaged over neighbouring steps.");
-    pasta_report_plots_begin(report, true);
-    for (size_t i = 0; i < r->metrics->n; i++)
-        plot_metric(&r->metrics->items[i], r, pasta_report_body(report));
-    pasta_report_plots_end(report);
+    pasta_report_section(report, "training", "Training", "Losses as they were recorded during training; long curves are averaged over neighbouring steps.");
+    plot_all(r, true, report);
+    pasta_report_fold_begin(report, "All other metrics");
+    plot_all(r, false, report);
+    pasta_report_fold_end(report);
 }

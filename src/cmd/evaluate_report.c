@@ -26,18 +26,31 @@ static int row_named(const struct pasta_table *t, const char *name)
 
 /* --- headlines --- */
 
+/* Appends a number with a real minus sign. */
+static void put_number(const char *text, struct pasta_str *out)
+{
+    for (; *text; text++)
+        pasta_str_printf(out, "%.*s", *text == '-' ? 3 : 1, *text == '-' ? "\xe2\x88\x92" : text);
+}
+
 static void headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits, const char *unit,
                      const char *rest, bool good)
 {
-    struct pasta_str value = {0}, detail = {0};
+    struct pasta_str number = {0}, value = {0}, detail = {0};
     struct pasta_estimate bare = {e.value, NAN, NAN, 0, 0};
-    pasta_estimate_print(bare, format, digits, &value);
+    pasta_estimate_print(bare, format, digits, &number);
+    put_number(number.data, &value);
     pasta_str_add(&value, unit);
-    pasta_estimate_print(e, format, digits, &detail);
-    char *interval = strchr(detail.data, '[');
-    char *text = pasta_asprintf("%s%s%sn = %lld, %lld people", interval ? interval : "", interval ? "; " : "", rest, (long long)e.n, (long long)e.clusters);
-    pasta_report_headline(report, label, value.data, text, good);
-    free(text);
+    pasta_str_clear(&number);
+    pasta_estimate_print(e, format, digits, &number);
+    const char *interval = strchr(number.data, '[');
+    if (interval) {
+        put_number(interval, &detail);
+        pasta_str_add(&detail, "; ");
+    }
+    pasta_str_printf(&detail, "%sn = %lld, %lld people", rest, (long long)e.n, (long long)e.clusters);
+    pasta_report_headline(report, label, value.data, detail.data, good);
+    pasta_str_release(&number);
     pasta_str_release(&value);
     pasta_str_release(&detail);
 }

@@ -121,7 +121,7 @@ static pasta_status session_line(void *ctx, int64_t item, int worker, struct pas
     pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
     pasta_status status = pasta_rollout_session(&play->rollout, job.index, job.person, job.prompt, &arena, &session, err);
     if (status == PASTA_OK) {
-        session.user_type = pasta_sketch_type_of(play->a->sketch, config->seed, job.person);
+        session.turn_utility = NULL; /* what another stage may read holds no truth about the rater */
         pasta_session_print(&session, out);
     }
     pasta_arena_release(&arena);

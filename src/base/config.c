@@ -35,7 +35,7 @@ struct key {
     I(name ".steps", field.steps, steps_, 1, 1e9, source, "optimiser steps"),                                          \
     I(name ".batch", field.batch, batch_, 1, 1e7, source, "examples a step"),                                          \
     N(name ".learning_rate", field.learning_rate, rate, 0, 10, source, "learning rate at its peak"),                   \
-    I(name ".cosine_period", field.cosine_period, cosine, 0, 1e9, source, "T of cosine annealing, held at 0 afterwards; 0: constant"),    \
+    I(name ".cosine_period", field.cosine_period, cosine, 0, 1e9, source, "T of cosine annealing: half a wave, so the rate rises again after T; 0: constant"),    \
     I(name ".warmup", field.warmup, "0", 0, 1e9, 'O', "steps of linear warm-up"),                                      \
     N(name ".weight_decay", field.weight_decay, wd, 0, 10, source, "decoupled weight decay"),                          \
     N(name ".clip_norm", field.clip_norm, clip, 0, 1e9, clip_source, "bound on the global gradient norm; 0: none"),         \

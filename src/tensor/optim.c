@@ -236,8 +236,6 @@ double pasta_schedule(const struct pasta_train_settings *s, int64_t step)
         return s->learning_rate * (double)(step + 1) / (double)s->warmup;
     if (s->cosine_period == 0)
         return s->learning_rate;
-    const int64_t t = step - s->warmup;
-    if (t >= s->cosine_period)
-        return 0;
+    const int64_t t = (step - s->warmup) % (2 * s->cosine_period);
     return s->learning_rate * 0.5 * (1 + cos(M_PI * (double)t / (double)s->cosine_period));
 }

@@ -115,8 +115,8 @@ static void adamw_with_clipping_follows_pytorch(void **state) { (void)state; fol
 static void adafactor_follows_hugging_face(void **state) { (void)state; follow("adafactor"); }
 static void adafactor_with_clipping_follows_hugging_face(void **state) { (void)state; follow("adafactor_clip"); }
 
-/* PyTorch's schedule turns round at its end and rises again; ours stays at 0. */
-static void the_schedule_is_pytorchs_until_its_end(void **state)
+/* Down over T steps and up again, as PyTorch's: the values of T = 10 beyond it are the mirror image of those before. */
+static void the_schedule_is_pytorchs(void **state)
 {
     (void)state;
     struct fixture f;
@@ -126,8 +126,10 @@ static void the_schedule_is_pytorchs_until_its_end(void **state)
     for (int64_t t = 0; t <= 10; t++)
         assert_true(fabs(pasta_schedule(&s, t) - f.lr[t]) <= 1e-12 * 3e-4);
     fixture_close(&f);
-    assert_true(pasta_schedule(&s, 11) == 0);
-    assert_true(pasta_schedule(&s, 1000) == 0);
+    assert_true(fabs(pasta_schedule(&s, 10)) < 1e-18);
+    for (int t = 0; t <= 10; t++)
+        assert_true(fabs(pasta_schedule(&s, 10 + t) - pasta_schedule(&s, 10 - t)) <= 1e-12 * 3e-4);
+    assert_true(pasta_schedule(&s, 1000) == 3e-4);
     const struct pasta_train_settings warm = {.learning_rate = 1, .cosine_period = 10, .warmup = 4};
     assert_true(pasta_schedule(&warm, 0) == 0.25 && pasta_schedule(&warm, 3) == 1 && pasta_schedule(&warm, 4) == 1);
     assert_true(fabs(pasta_schedule(&warm, 9) - 0.5) < 1e-15);
@@ -244,7 +246,7 @@ int main(void)
         cmocka_unit_test(adamw_with_clipping_follows_pytorch),
         cmocka_unit_test(adafactor_follows_hugging_face),
         cmocka_unit_test(adafactor_with_clipping_follows_hugging_face),
-        cmocka_unit_test(the_schedule_is_pytorchs_until_its_end),
+        cmocka_unit_test(the_schedule_is_pytorchs),
         cmocka_unit_test(single_steps_match_published_values),
         cmocka_unit_test(half_precision_keeps_f32_state),
         cmocka_unit_test(parameters_without_gradient_stay),

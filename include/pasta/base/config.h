@@ -20,7 +20,7 @@ struct pasta_train_settings {
     int64_t steps;
     int64_t batch;             /* examples a step */
     double learning_rate;
-    int64_t cosine_period;     /* steps of one cosine half-wave, then held at 0; 0: constant rate */
+    int64_t cosine_period;     /* T, steps of half a cosine wave (PyTorch's T_max); 0: constant rate */
     int64_t warmup;            /* steps of linear warm-up; 0: none */
     double weight_decay;
     double clip_norm;          /* global gradient norm; 0: no clipping */

@@ -28,6 +28,7 @@ void pasta_optim_steps_set(struct pasta_optim *o, int64_t steps);
 /* The state as named tensors (borrowed, "adamw.m.NAME" ...), for checkpoints: read them, or pt_set them. Created on first use. */
 const struct pasta_params *pasta_optim_state(struct pasta_optim *o);
 void pasta_optim_free(struct pasta_optim *o);
-/* Learning rate of step 0, 1, ...: linear warm-up, then half a cosine wave to 0 over cosine_period, then 0; constant when the period is 0. */
+/* Learning rate of step 0, 1, ...: linear warm-up, then PyTorch's CosineAnnealingLR with T_max = cosine_period and minimum 0: down over one period, up over
+ * the next, and so on; constant when the period is 0. */
 double pasta_schedule(const struct pasta_train_settings *s, int64_t step);
 #endif

@@ -60,6 +60,33 @@ static pasta_status draw_pair(void *ctx, int64_t index, struct pasta_str *captio
     return w->t2i.draw(w->t2i.ctx, caption->data, image_seed(w, index), image, err);
 }
 
+/* Leaves out each phrase behind the first one with probability 2/3. */
+static void shorten(struct pasta_str *caption, struct pasta_rng *rng)
+{
+    char *all = pasta_str_take(caption), *phrase = all, *comma;
+    for (bool first = true; phrase; first = false) {
+        comma = strstr(phrase, ", ");
+        if (comma)
+            *comma = '\0';
+        if (first || pasta_rng_below(rng, 3) == 0)
+            pasta_str_printf(caption, "%s%s", first ? "" : ", ", phrase);
+        phrase = comma ? comma + 2 : NULL;
+    }
+    free(all);
+}
+
+/* A pair to train on. The image is drawn from the whole caption, but half of the captions are shortened: else style, palette and background tell the
+ * images of a batch apart, and little is learned about what is in them; and prompts are often short. */
+static pasta_status training_pair(void *ctx, int64_t index, struct pasta_str *caption, struct pasta_image *image, struct pasta_err *err)
+{
+    const struct world *w = ctx;
+    struct pasta_rng rng = pasta_rng_at(w->seed, PASTA_RNG_CAPTION, (uint32_t)index, 1, 0);
+    pasta_status status = draw_pair(ctx, index, caption, image, err);
+    if (status == PASTA_OK && pasta_rng_below(&rng, 2) == 0)
+        shorten(caption, &rng);
+    return status;
+}
+
 static pasta_status train_tokenizer(const struct world *w, int vocab, struct pasta_bpe **out, struct pasta_err *err)
 {
     const char **texts = pasta_calloc(TOKENIZER_CAPTIONS, sizeof *texts);
@@ -166,7 +193,7 @@ static pasta_status train(struct training *t, const struct pasta_clip_source *so
 static pasta_status make_encoder(const struct pasta_context *context, struct world *w, struct pasta_err *err)
 {
     struct training t = {.settings = &context->config.clip.train, .device = context->config.device, .checkpoint = pasta_path_join(context->out, "checkpoint.safetensors")};
-    const struct pasta_clip_source source = {w, draw_pair};
+    const struct pasta_clip_source source = {w, training_pair};
     bool resumed = context->resume && pasta_file_exists(t.checkpoint);
     pasta_status status = new_clip(context, w, &t.clip, err);
     if (status == PASTA_OK) {

@@ -123,7 +123,6 @@ struct training {
     struct pasta_optim *optim;
     struct pasta_metrics *metrics;
     const struct pasta_train_settings *settings;
-    const char *device;
     char *checkpoint;
     int64_t step;   /* steps done */
 };
@@ -135,23 +134,21 @@ static pasta_status save_checkpoint(struct training *t, struct pasta_err *err)
     return status == PASTA_OK ? pasta_checkpoint_save(t->checkpoint, t->step, &list, 1, &t->optim, 1, err) : status;
 }
 
-static pasta_status take_step(struct training *t, struct pasta_clip_stream *stream, struct pasta_err *err)
+static pasta_status take_step(struct training *t, struct pasta_clip_stream *stream, struct pasta_clip_team *team, struct pasta_err *err)
 {
     const struct pasta_train_settings *s = t->settings;
     const float *pixels;
     const int64_t *ids;
     int n_ids;
-    int64_t side = pasta_clip_shape_of(t->clip)->image_size;
+    double value, norm, rate = pasta_schedule(s, t->step);
     pasta_status status = pasta_clip_stream_next(stream, &pixels, &ids, &n_ids, err);
+    if (status == PASTA_OK)
+        status = pasta_clip_team_gradients(team, pixels, ids, n_ids, &value, err);
     if (status != PASTA_OK)
         return status;
     pt_scope_open();
-    pt loss = pasta_clip_loss(t->clip, pt_to_device(pt_borrow(pixels, PT_F32, PT_SHAPE(s->batch, 3, side, side)), t->device),
-                              pt_to_device(pt_borrow(ids, PT_I64, PT_SHAPE(s->batch, n_ids)), t->device));
-    pt_backward(loss);
-    double value = pt_item(loss), rate = pasta_schedule(s, t->step), norm = pasta_optim_clip(t->optim, s->clip_norm);
+    norm = pasta_optim_clip(t->optim, s->clip_norm);
     pasta_optim_step(t->optim, rate);
-    pasta_optim_zero_grad(t->optim);
     pasta_clip_clamp_scale(t->clip, 100.0);
     status = pt_scope_close(err);
     if (status == PASTA_OK && !isfinite(value))
@@ -172,11 +169,12 @@ static pasta_status train(struct training *t, const struct pasta_clip_source *so
 {
     struct pasta_progress progress;
     struct pasta_clip_stream *stream = pasta_clip_stream_open(t->clip, source, (int)t->settings->batch, t->step, threads);
+    struct pasta_clip_team *team = pasta_clip_team_new(t->clip, (int)t->settings->batch, threads);
     pasta_status status = PASTA_OK;
     pasta_progress_init(&progress, "train-clip", "steps", t->settings->steps);
     progress.done = progress.first = t->step;
     while (status == PASTA_OK && t->step < t->settings->steps) {
-        status = take_step(t, stream, err);
+        status = take_step(t, stream, team, err);
         pasta_progress_add(&progress, 1);
         bool stop = pasta_stop_asked();
         if (status == PASTA_OK && (stop || t->step % t->settings->checkpoint_every == 0 || t->step == t->settings->steps))
@@ -186,13 +184,14 @@ static pasta_status train(struct training *t, const struct pasta_clip_source *so
     }
     pasta_progress_done(&progress);
     pasta_clip_stream_close(stream);
+    pasta_clip_team_free(team);
     return status;
 }
 
 /* Trains, from the checkpoint where there is one, and saves the encoder in context->out. */
 static pasta_status make_encoder(const struct pasta_context *context, struct world *w, struct pasta_err *err)
 {
-    struct training t = {.settings = &context->config.clip.train, .device = context->config.device, .checkpoint = pasta_path_join(context->out, "checkpoint.safetensors")};
+    struct training t = {.settings = &context->config.clip.train, .checkpoint = pasta_path_join(context->out, "checkpoint.safetensors")};
     const struct pasta_clip_source source = {w, training_pair};
     bool resumed = context->resume && pasta_file_exists(t.checkpoint);
     pasta_status status = new_clip(context, w, &t.clip, err);
@@ -388,7 +387,7 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if (status != PASTA_OK)
         return status;
     w.t2i = pasta_sketch_t2i(w.sketch);
-    pt_threads(context->threads);
+    pt_threads(1); /* the workers are the parallelism: bits do not depend on their number */
     status = make_encoder(context, &w, err);
     if (status == PASTA_OK)
         status = evaluate(context, &w, err);

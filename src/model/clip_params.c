@@ -125,7 +125,59 @@ void clip_bind(struct pasta_clip *c)
     c->logit_scale = pasta_params_get(p, "logit_scale");
 }
 
-/* Source: transformers CLIPPreTrainedModel._init_weights with initializer_factor 1; the MLP's second layer has the attention's deviation. */
+/* --- the vision tower's first layers, started from what is known of images --- */
+
+/* One two-dimensional cosine over a patch in one of three colour directions, and its expected size in natural and drawn images, which falls as
+ * 1 / frequency. */
+struct wave { int colour, u, v; double size; };
+
+static int compare_waves(const void *a, const void *b)
+{
+    const struct wave *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size < y->size ? 1 : -1;
+    int order = x->colour - y->colour;
+    order = order ? order : x->u - y->u;
+    return order ? order : x->v - y->v;
+}
+
+/* The patch embedding as the largest `width` waves, each scaled to the same size: then a patch's structure is not drowned by its mean colour, as it is
+ * with random filters, and the first norm sees a whitened patch. Further filters, if any, stay as they are. values [width,3,p,p]. */
+static void init_patches(float *values, int64_t width, int64_t p)
+{
+    static const double colours[3][3] = {{0.57735, 0.57735, 0.57735}, {0.70711, 0, -0.70711}, {0.40825, -0.8165, 0.40825}}, strength[3] = {1, 0.27, 0.15};
+    int64_t n = 3 * p * p;
+    struct wave *waves = pasta_malloc((size_t)n * sizeof *waves);
+    for (int64_t i = 0; i < n; i++) {
+        struct wave *w = &waves[i];
+        *w = (struct wave){(int)(i / (p * p)), (int)(i / p % p), (int)(i % p), 0};
+        double frequency = hypot(w->u, w->v);
+        w->size = strength[w->colour] * (frequency > 0 ? 2.9 / frequency : 12.6) * (double)p / 8;
+    }
+    qsort(waves, (size_t)n, sizeof *waves, compare_waves);
+    for (int64_t i = 0; i < width && i < n; i++)
+        for (int64_t c = 0; c < 3; c++)
+            for (int64_t y = 0; y < p; y++)
+                for (int64_t x = 0; x < p; x++) {
+                    double wave = cos(M_PI * ((double)y + 0.5) * waves[i].u / (double)p) * cos(M_PI * ((double)x + 0.5) * waves[i].v / (double)p);
+                    double norm = sqrt((waves[i].u ? 2.0 : 1.0) * (waves[i].v ? 2.0 : 1.0)) / (double)p;
+                    values[((i * 3 + c) * p + y) * p + x] = (float)(colours[waves[i].colour][c] * wave * norm / waves[i].size);
+                }
+    free(waves);
+}
+
+/* Positions as sines and cosines of the place's row and column. values [1 + n * n,width]; the class token's row stays as it is. */
+static void init_positions(float *values, int64_t width, int64_t n)
+{
+    int64_t quarter = width / 4;
+    for (int64_t i = 0; i < n * n; i++)
+        for (int64_t j = 0; j < 4 * quarter; j++) {
+            double place = (double)(j < 2 * quarter ? i / n : i % n), rate = pow(100.0, -(double)(j % quarter) / (double)quarter);
+            values[(1 + i) * width + j] = (float)(j / quarter % 2 ? cos(place * rate) : sin(place * rate));
+        }
+}
+
+/* Source: transformers CLIPPreTrainedModel._init_weights with initializer_factor 1, the vision tower's patches and positions apart. */
 pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params, struct pasta_err *err)
 {
     int n;
@@ -142,6 +194,10 @@ pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t see
             values[j] = p->init_std > 0 ? (float)(p->init_std * pasta_rng_normal(&rng)) : p->init_std < 0 ? 1.0f : 0.0f;
         if (strcmp(p->name, "logit_scale") == 0)
             values[0] = (float)shape->logit_scale_init;
+        if (strcmp(p->name, "vision_model.embeddings.patch_embedding.weight") == 0)
+            init_patches(values, p->shape[0], p->shape[2]);
+        if (strcmp(p->name, "vision_model.embeddings.position_embedding.weight") == 0)
+            init_positions(values, p->shape[1], shape->image_size / shape->patch);
         pasta_params_add(params, p->name, pt_keep(pt_to_device(pt_from_f32(values, p->rank, p->shape), device)));
         free(values);
     }

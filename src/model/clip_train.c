@@ -6,12 +6,10 @@
 #include "clip_impl.h"
 #include "pasta/tensor/optim.h"
 
-pt pasta_clip_loss(const struct pasta_clip *clip, pt pixels, pt ids)
+pt pasta_clip_loss(pt images, pt texts, pt scale)
 {
-    pt images = pt_normalize(pasta_clip_image_features(clip, pixels), 1);                             /* [B,P] */
-    pt texts = pt_normalize(pasta_clip_text_features(clip, ids), 1);                                  /* [B,P] */
-    pt logits = pt_mul(pt_matmul(images, pt_transpose(texts, 0, 1)), pasta_clip_scale(clip));         /* [B,B], images by texts */
-    pt own = pt_to_device(pt_arange(pt_size(pixels, 0)), clip->device);
+    pt logits = pt_mul(pt_matmul(images, pt_transpose(texts, 0, 1)), scale);    /* [B,B], images by texts */
+    pt own = pt_arange(pt_size(images, 0));
     return pt_mul_scalar(pt_add(pt_cross_entropy(logits, own), pt_cross_entropy(pt_transpose(logits, 0, 1), own)), 0.5);
 }
 

@@ -17,7 +17,7 @@
 static struct pasta_err err;
 #define MUST(call) do { err = (struct pasta_err){0}; if ((call) != PASTA_OK) fail_msg("%s", err.message); } while (0)
 
-enum { SIDE = 9, TOKENS = 6, BATCH = 3 }; /* patches of 4: a border of one pixel is left over */
+enum { SIDE = 9, TOKENS = 6, BATCH = PASTA_CLIP_CHUNK + 3 }; /* patches of 4: a border of one pixel is left over */
 
 static struct pasta_clip *small_clip(bool quick_gelu)
 {
@@ -49,17 +49,23 @@ static struct pasta_clip *small_clip(bool quick_gelu)
     return clip;
 }
 
-static pt loss_of(const struct pasta_clip *clip)
+static float pixels[BATCH * 3 * SIDE * SIDE];
+static int64_t ids[BATCH * TOKENS];
+
+static void make_batch(const struct pasta_clip *clip)
 {
-    float pixels[BATCH * 3 * SIDE * SIDE];
-    int64_t ids[BATCH * TOKENS];
     struct pasta_rng rng = pasta_rng_at(2, PASTA_RNG_TEST, 0, 0, 0);
-    int64_t end = pasta_bpe_end(pasta_clip_bpe(clip));
     for (int i = 0; i < BATCH * 3 * SIDE * SIDE; i++)
         pixels[i] = (float)pasta_rng_normal(&rng);
-    for (int i = 0; i < BATCH * TOKENS; i++)
-        ids[i] = i % TOKENS >= 3 + i / TOKENS ? end : (int64_t)pasta_rng_below(&rng, 512); /* rows of 3, 4 and 5 before the end */
-    return pasta_clip_loss(clip, pt_from_f32(pixels, PT_SHAPE(BATCH, 3, SIDE, SIDE)), pt_from_i64(ids, PT_SHAPE(BATCH, TOKENS)));
+    for (int i = 0; i < BATCH * TOKENS; i++) /* rows of 3, 4 and 5 before the end, in turn */
+        ids[i] = i % TOKENS >= 3 + i / TOKENS % 3 ? pasta_bpe_end(pasta_clip_bpe(clip)) : (int64_t)pasta_rng_below(&rng, 512);
+}
+
+static pt loss_of(const struct pasta_clip *clip)
+{
+    pt images = pt_normalize(pasta_clip_image_features(clip, pt_from_f32(pixels, PT_SHAPE(BATCH, 3, SIDE, SIDE))), 1);
+    pt texts = pt_normalize(pasta_clip_text_features(clip, pt_from_i64(ids, PT_SHAPE(BATCH, TOKENS))), 1);
+    return pasta_clip_loss(images, texts, pasta_clip_scale(clip));
 }
 
 static double loss_value(const struct pasta_clip *clip)
@@ -70,11 +76,12 @@ static double loss_value(const struct pasta_clip *clip)
     return value;
 }
 
-/* For each parameter: the derivative along its own gradient's direction is the gradient's norm. */
+/* For each parameter: the derivative along the direction of the gradient is the gradient's norm. */
 static void check_gradients(bool quick_gelu)
 {
     struct pasta_clip *clip = small_clip(quick_gelu);
     struct pasta_params *p = pasta_clip_params(clip);
+    make_batch(clip);
     pasta_params_requires_grad(p, true);
     pt_scope_open();
     pt_backward(loss_of(clip));
@@ -107,6 +114,59 @@ static void check_gradients(bool quick_gelu)
     pasta_clip_free(clip);
 }
 
+/* In chunks on 1, 2 and 3 threads: the gradients of the whole batch, and the same bits every time, also in the second step of a team. */
+static void test_team(void **state)
+{
+    (void)state;
+    struct pasta_clip *clip = small_clip(true);
+    struct pasta_params *p = pasta_clip_params(clip);
+    make_batch(clip);
+    pasta_params_requires_grad(p, true);
+    for (int step = 0; step < 2; step++) {
+        enum { MAX = 20000 };
+        static float first[MAX];
+        double expected, loss;
+        pt whole[256];
+        pt_scope_open();
+        pasta_params_zero_grad(p);
+        pt value = loss_of(clip);
+        pt_backward(value);
+        expected = pt_item(value);
+        for (int i = 0; i < p->n; i++)
+            whole[i] = pt_keep(pt_clone(pt_grad(p->items[i].tensor)));
+        MUST(pt_scope_close(&err));
+        for (int threads = 1; threads <= 3; threads++) {
+            struct pasta_clip_team *team = pasta_clip_team_new(clip, BATCH, threads);
+            MUST(pasta_clip_team_gradients(team, pixels, ids, TOKENS, &loss, &err)); /* the second time: nothing is left of the first */
+            MUST(pasta_clip_team_gradients(team, pixels, ids, TOKENS, &loss, &err));
+            assert_true(fabs(loss - expected) < 1e-4);
+            int64_t used = 0;
+            pt_scope_open();
+            for (int i = 0; i < p->n; i++) {
+                static float values[MAX];
+                int64_t n = pt_numel(p->items[i].tensor);
+                assert_true(used + n <= MAX);
+                pt found = pt_grad(p->items[i].tensor);
+                assert_true(pt_item(pt_norm(pt_sub(found, whole[i]))) < 1e-4 * (pt_item(pt_norm(whole[i])) + 1e-2));
+                pt_copy_f32(found, values);
+                if (threads == 1)
+                    memcpy(first + used, values, (size_t)n * sizeof *values);
+                assert_memory_equal(first + used, values, (size_t)n * sizeof *values);
+                used += n;
+            }
+            MUST(pt_scope_close(&err));
+            pasta_clip_team_free(team);
+        }
+        pt_scope_open();
+        for (int i = 0; i < p->n; i++) { /* other weights for the second step */
+            pt_add_(p->items[i].tensor, whole[i], -0.1);
+            pt_free(whole[i]);
+        }
+        MUST(pt_scope_close(&err));
+    }
+    pasta_clip_free(clip);
+}
+
 static void test_gradients_quick_gelu(void **state)
 {
     (void)state;
@@ -117,6 +177,35 @@ static void test_gradients_gelu(void **state)
 {
     (void)state;
     check_gradients(false);
+}
+
+/* Patch filters start orthogonal to each other, and the lower of two frequencies is the weaker one. */
+static void test_first_filters(void **state)
+{
+    (void)state;
+    enum { P = 8, WIDTH = 96, N = 3 * P * P };
+    static const char *const texts[] = {"red"};
+    const struct pasta_clip_shape shape = {.text = {8, 8, 1, 1, true, 1e-5}, .vision = {WIDTH, 8, 1, 2, true, 1e-5}, .context = 8, .image_size = 16, .patch = P, .projection = 4};
+    struct pasta_bpe *bpe;
+    struct pasta_clip *clip;
+    static float w[WIDTH][N];
+    MUST(pasta_bpe_train(texts, 1, 514, &bpe, &err));
+    MUST(pasta_clip_new(&shape, bpe, 7, "cpu", &clip, &err));
+    pt_copy_f32(pasta_params_get(pasta_clip_params(clip), "vision_model.embeddings.patch_embedding.weight"), w[0]);
+    double before = 0;
+    for (int i = 0; i < WIDTH; i++) {
+        for (int j = 0; j <= i; j++) {
+            double dot = 0;
+            for (int k = 0; k < N; k++)
+                dot += (double)w[i][k] * w[j][k];
+            if (j < i)
+                assert_true(fabs(dot) < 1e-4);
+            else
+                assert_true(dot > before - 1e-6);
+            before = j == i ? dot : before;
+        }
+    }
+    pasta_clip_free(clip);
 }
 
 static void test_scale_is_clamped(void **state)
@@ -140,11 +229,11 @@ static void test_text_behind_the_end(void **state)
 {
     (void)state;
     struct pasta_clip *clip = small_clip(true);
-    int64_t end = pasta_bpe_end(pasta_clip_bpe(clip)), ids[2][6] = {{5, 9, end, 3, 4, 5}, {5, 9, end, end, end, end}};
+    int64_t end = pasta_bpe_end(pasta_clip_bpe(clip)), rows[2][6] = {{5, 9, end, 3, 4, 5}, {5, 9, end, end, end, end}};
     float out[20], alone[10];
     pt_scope_open();
-    pt_copy_f32(pasta_clip_text_features(clip, pt_from_i64(ids[0], PT_SHAPE(2, 6))), out);
-    pt_copy_f32(pasta_clip_text_features(clip, pt_from_i64(ids[0], PT_SHAPE(1, 3))), alone);
+    pt_copy_f32(pasta_clip_text_features(clip, pt_from_i64(rows[0], PT_SHAPE(2, 6))), out);
+    pt_copy_f32(pasta_clip_text_features(clip, pt_from_i64(rows[0], PT_SHAPE(1, 3))), alone);
     MUST(pt_scope_close(&err));
     for (int j = 0; j < 10; j++) {
         assert_true(fabs(out[j] - out[10 + j]) < 1e-5);
@@ -210,15 +299,15 @@ static void test_stream(void **state)
         for (int64_t first = 0; first < STEPS; first += 5) {
             struct pasta_clip_stream *s = pasta_clip_stream_open(clip, &source, BATCH, first, threads);
             for (int64_t step = first; step < STEPS; step++) {
-                const float *pixels;
-                const int64_t *ids;
+                const float *made;
+                const int64_t *made_ids;
                 int n_ids;
-                MUST(pasta_clip_stream_next(s, &pixels, &ids, &n_ids, &err));
+                MUST(pasta_clip_stream_next(s, &made, &made_ids, &n_ids, &err));
                 float sum = 0;
                 for (int i = 0; i < BATCH; i++) {
-                    sum = 3 * sum + pixels[i * 3 * SIDE * SIDE];
+                    sum = 3 * sum + made[i * 3 * SIDE * SIDE];
                     for (int j = 0; j < n_ids; j++)
-                        sum += (float)ids[i * n_ids + j];
+                        sum += (float)made_ids[i * n_ids + j];
                 }
                 if (threads == 1 && first == 0)
                     expected[step] = sum;
@@ -231,11 +320,11 @@ static void test_stream(void **state)
     struct pasta_clip_stream *s = pasta_clip_stream_open(clip, &source, BATCH, 0, 2);
     pasta_status status = PASTA_OK;
     for (int step = 0; step < STEPS && status == PASTA_OK; step++) {
-        const float *pixels;
-        const int64_t *ids;
+        const float *made;
+        const int64_t *made_ids;
         int n_ids;
         err = (struct pasta_err){0};
-        status = pasta_clip_stream_next(s, &pixels, &ids, &n_ids, &err);
+        status = pasta_clip_stream_next(s, &made, &made_ids, &n_ids, &err);
     }
     assert_int_equal(status, PASTA_ERR_INPUT);
     assert_string_equal(err.message, "pair 7 is broken");
@@ -248,6 +337,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_quick_gelu),
         cmocka_unit_test(test_gradients_gelu),
+        cmocka_unit_test(test_team),
+        cmocka_unit_test(test_first_filters),
         cmocka_unit_test(test_scale_is_clamped),
         cmocka_unit_test(test_text_behind_the_end),
         cmocka_unit_test(test_retrieval),

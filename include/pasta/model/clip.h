@@ -30,8 +30,8 @@ struct pasta_clip; /* weights, tokenizer, preprocessing; encoding is safe from s
 
 /* Loads a folder: config.json, model.safetensors (or shards), vocab.json + merges.txt (or tokenizer.json), preprocessor_config.json. "" = the embedded encoder. */
 pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter)), for
- * training. Takes ownership of `bpe`, also on error; vocab and end come from it. Images are preprocessed in CLIP's own way. */
+/* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter); the vision tower's
+ * patches start as whitened cosines and its positions as sines, which saves much of a short training), for training. Takes ownership of `bpe`, also on error; vocab and end come from it. Images are preprocessed in CLIP's own way. */
 pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, const char *device, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Writes a folder that pasta_clip_load and transformers open: config.json, model.safetensors in `dtype` (PT_F32, PT_F16), vocab.json,
  * merges.txt, tokenizer_config.json, special_tokens_map.json, preprocessor_config.json. */

@@ -1,9 +1,12 @@
 /* clip_train.h: contrastive training of CLIP on pairs that are made while it trains, and what its embeddings are worth.
  *
  *     struct pasta_clip_stream *s = pasta_clip_stream_open(clip, &source, batch, first_step, threads);
+ *     struct pasta_clip_team *team = pasta_clip_team_new(clip, batch, threads);
  *     for (step = first_step; step < steps; step++) {
- *         pasta_clip_stream_next(s, &pixels, &ids, &context, &err);
- *         pt loss = pasta_clip_loss(clip, pixels, ids);
+ *         pasta_clip_stream_next(s, &pixels, &ids, &n_ids, &err);
+ *         pasta_clip_team_gradients(team, pixels, ids, n_ids, &loss, &err);
+ *         ... an optimiser's step on pasta_clip_params(clip) ...
+ *     }
  *
  * Source: Radford et al., ICML 2021, figure 3.
  */
@@ -25,8 +28,19 @@ struct pasta_clip_stream *pasta_clip_stream_open(const struct pasta_clip *clip, 
 pasta_status pasta_clip_stream_next(struct pasta_clip_stream *s, const float **pixels, const int64_t **ids, int *n_ids, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_clip_stream_close(struct pasta_clip_stream *s); /* stops and joins the workers; NULL is legal */
 
-/* Symmetric cross-entropy over the batch's similarity matrix (scale included): mean of image-to-text and text-to-image. Rank 0. Call inside a scope. */
-pt pasta_clip_loss(const struct pasta_clip *clip, pt pixels, pt ids);
+/* Symmetric cross-entropy over the similarity matrix of L2-normalised images and texts [B,P], times scale (rank 0): mean of image-to-text and
+ * text-to-image. Rank 0. Call inside a scope. */
+pt pasta_clip_loss(pt images, pt texts, pt scale);
+
+/* A training step's gradients on several threads. A batch is cut into chunks of PASTA_CLIP_CHUNK pairs, each encoded and differentiated by one thread on
+ * its own copy of the weights; the loss is that of the whole batch, and the chunks' gradients are added in their order, so that the bits do not
+ * depend on `threads`. */
+enum { PASTA_CLIP_CHUNK = 32 };
+struct pasta_clip_team;
+struct pasta_clip_team *pasta_clip_team_new(struct pasta_clip *clip, int batch, int threads); /* clip is borrowed */
+/* Sets the gradient of every parameter of `clip` and *loss. pixels [batch,3,S,S], ids [batch,n_ids]. Outside of any scope. */
+pasta_status pasta_clip_team_gradients(struct pasta_clip_team *team, const float *pixels, const int64_t *ids, int n_ids, double *loss, struct pasta_err *err) PASTA_MUST_CHECK;
+void pasta_clip_team_free(struct pasta_clip_team *team); /* NULL is legal */
 /* Keeps the scale at or below `max_scale` (100 in the paper), after an optimiser's step. Call inside a scope. */
 void pasta_clip_clamp_scale(struct pasta_clip *clip, double max_scale);
 

@@ -1,0 +1,76 @@
+# pasta-train-user-model: kinds of data may be absent, but not all; the same bytes with 1 and 2 threads and after any number of kills; stop, messages and exit codes.
+. tests/lib.sh
+config=tests/tiny.json
+run 0 "$bin/pasta-collect" --config $config --seed 5 --out "$work/collect"
+s=(--sessions "$work/collect/sessions.jsonl") p=(--preferences "$work/collect/preferences.jsonl") r=(--ratings "$work/collect/ratings.jsonl")
+run 0 "$bin/pasta-embed" --config $config "${s[@]}" "${p[@]}" "${r[@]}" --image-root "$work/collect" --out "$work/features"
+[ $failures -eq 0 ] || finish
+
+set -- --config $config --seed 5 --features "$work/features"
+train() { "$bin/pasta-train-user-model" "$@"; }
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --threads 1 --out "$work/one"
+grep -qx 'data         6 users (1 held out), 30 pairs, 30 ratings, 36 turns, 24 comparisons' "$work/stdout" || { fail "summary"; cat "$work/stdout"; }
+cp "$work/stdout" "$work/summary"
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --threads 2 --out "$work/two" --json
+grep -q '^{"types":2,.*"turns":36,.*"prior":\[0[.0-9]*,0[.0-9]*\]}$' "$work/stdout" || { fail "--json"; cat "$work/stdout"; }
+same "$work/one" "$work/two"
+[ "$(wc -l <"$work/one/responsibilities.jsonl")" = 6 ] || fail "responsibilities"
+[ "$(grep -c '"held_out":true' "$work/one/responsibilities.jsonl")" = 1 ] || fail "held-out users in responsibilities.jsonl"
+for name in loss/pair loss/rating loss/choice loss/cross_turn loglik/train loglik/held_out responsibilities/entropy types/effective prior/1 heads/temperature; do
+    grep -q "\"$name\":" "$work/one/metrics.jsonl" || fail "$name is not in metrics.jsonl"
+done
+
+# Each kind alone.
+run 0 train "$@" "${s[@]}" --out "$work/sessions"
+run 0 train "$@" "${p[@]}" --out "$work/preferences"
+run 0 train "$@" "${r[@]}" --set user_model.types=1 --set user_model.responsibilities=sample --out "$work/ratings"
+run 2 train "$@" --out "$work/none"
+grep -q 'at least one of --sessions, --preferences and --ratings' "$work/stderr" || { fail "no data is not named"; cat "$work/stderr"; }
+
+# Long enough to be killed: resumed is uninterrupted.
+long=(--set user_model.main.steps=300 --set user_model.fine.steps=200)
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/long"
+RANDOM=3
+killed=0 again=()
+for _ in $(seq 5); do
+    "$bin/pasta-train-user-model" "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/killed" "${again[@]}" >/dev/null 2>&1 &
+    pid=$!
+    sleep "0.$((3 + RANDOM % 7))$((RANDOM % 10))"
+    kill -KILL $pid 2>/dev/null && killed=$((killed + 1))
+    wait $pid 2>/dev/null
+    again=(--resume)
+done
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/killed" --resume
+same "$work/long" "$work/killed"
+[ $killed -gt 0 ] || fail "no run was killed: the test tested nothing"
+
+"$bin/pasta-train-user-model" "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/stopped" >"$work/stdout" 2>"$work/stderr" &
+pid=$!
+for _ in $(seq 1000); do [ -e "$work/stopped/checkpoint.safetensors" ] && break; sleep 0.01; done
+kill -TERM $pid; wait $pid; code=$?
+[ $code = 75 ] || fail "exit $code instead of 75 after SIGTERM"
+[ ! -e "$work/stopped/manifest.json" ] || fail "a manifest of an unfinished run"
+run 2 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/stopped" --resume --set user_model.prior_momentum=0.5
+grep -q 'prior_momentum' "$work/stderr" || { fail "other settings are not named"; cat "$work/stderr"; }
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/stopped" --resume
+same "$work/long" "$work/stopped"
+
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --out "$work/one" --resume
+cmp -s "$work/stdout" "$work/summary" || fail "a complete run tells something else"
+run 2 train "$@" "${s[@]}" --out "$work/one"
+run 0 train "$@" "${s[@]}" "${p[@]}" --dry-run
+grep -qE '^steps_fine +8$' "$work/stdout" || { fail "plan"; cat "$work/stdout"; }
+
+# What the features lack is named with file and record; nothing is left behind.
+sed '4s/"image":"[0-9a-f]*"/"image":"feedbeef"/' "$work/collect/ratings.jsonl" >"$work/r.jsonl"
+run 3 train "$@" --ratings "$work/r.jsonl" --out "$work/bad"
+grep -q "r.jsonl: record 4: image: .*'feedbeef'" "$work/stderr" || { fail "the missing image is not named"; cat "$work/stderr"; }
+sed '2s/"prompt":"[^"]*"/"prompt":"never embedded"/' "$work/collect/preferences.jsonl" >"$work/p.jsonl"
+run 3 train "$@" --preferences "$work/p.jsonl" --out "$work/bad"
+grep -q "p.jsonl: record 2: prompt: .*'never embedded'" "$work/stderr" || { fail "the missing prompt is not named"; cat "$work/stderr"; }
+run 2 train "$@" "${s[@]}" --set user_model.types=0 --out "$work/bad"
+run 2 train "$@" "${s[@]}" --set user_model.start=hope --out "$work/bad"
+run 3 train --config $config "${s[@]}" --features "$work/none" --out "$work/bad"
+run 2 train --config $config "${s[@]}" --out "$work/bad"
+[ ! -e "$work/bad" ] || fail "a refused run left something behind"
+finish

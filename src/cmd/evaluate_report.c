@@ -195,7 +195,8 @@ static void calibration_plot(const struct evaluate_results *r, struct pasta_repo
 {
     enum { BINS = 10, LEAST = 20 /* choices in a bin, to be shown */ };
     const struct evaluate_held_out *h = r->held_out;
-    struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users * BINS, sizeof *points), diagonal[] = {{0, 0, NAN, NAN}, {1, 1, NAN, NAN}};
+    struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users * BINS, sizeof *points), diagonal[2];
+    double lo = 1, hi = 0;
     struct pasta_plot_series *series = pasta_calloc((size_t)r->n_users + 1, sizeof *series);
     double *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct), *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence);
     int drawn = 0;
@@ -210,12 +211,17 @@ static void calibration_plot(const struct evaluate_results *r, struct pasta_repo
                 confidence[i] = in ? c : NAN;
             }
             struct pasta_estimate e = pasta_estimate_mean(r->people, correct, h->turn_person, h->n_turns);
-            if (e.n >= LEAST)
-                own[n++] = (struct pasta_plot_point){pasta_mean(confidence, h->n_turns), e.value, e.lo, e.hi};
+            if (e.n < LEAST)
+                continue;
+            own[n++] = (struct pasta_plot_point){pasta_mean(confidence, h->n_turns), e.value, e.lo, e.hi};
+            lo = fmin(lo, fmin(own[n - 1].x, e.lo));
+            hi = fmax(hi, fmax(own[n - 1].x, e.hi));
         }
         series[u] = (struct pasta_plot_series){.name = r->users[u].name, .look = user_look(u), .points = own, .n = n};
         drawn += n;
     }
+    diagonal[0] = (struct pasta_plot_point){lo, lo, NAN, NAN};
+    diagonal[1] = (struct pasta_plot_point){hi, hi, NAN, NAN};
     series[r->n_users] = (struct pasta_plot_series){.name = "calibrated", .points = diagonal, .n = 2, .plain = true};
     struct pasta_plot plot = {.title = "Are the model's probabilities right?", .x_title = "probability of the predicted column", .y_title = "accuracy, %",
                               .series = series, .n_series = r->n_users + 1, .percent = true, .markers = true, .reference = NAN};

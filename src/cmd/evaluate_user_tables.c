@@ -143,7 +143,26 @@ static struct pasta_estimate metric_of(const struct evaluate_results *r, const s
     return e;
 }
 
-/* Last model less first, for the metrics that are means of answers. */
+/* Difference of each person's own rank correlation. */
+static struct pasta_estimate within_difference(const struct evaluate_results *r, const struct evaluate_user *a, const struct evaluate_user *b)
+{
+    const struct evaluate_held_out *h = r->held_out;
+    size_t people = (size_t)h->n_people;
+    double *rho_a = pasta_malloc(people * sizeof *rho_a), *rho_b = pasta_malloc(people * sizeof *rho_b);
+    int32_t *self = pasta_malloc(people * sizeof *self);
+    for (size_t p = 0; p < people; p++)
+        self[p] = (int32_t)p;
+    pasta_spearman_of_people(a->rating, h->rating01, h->rating_person, (int64_t)h->ratings.n, h->n_people, LEAST_RATINGS, rho_a);
+    pasta_spearman_of_people(b->rating, h->rating01, h->rating_person, (int64_t)h->ratings.n, h->n_people, LEAST_RATINGS, rho_b);
+    struct pasta_estimate e = pasta_estimate_difference(r->people, rho_a, rho_b, self, h->n_people);
+    e.n = metric_of(r, a, RATING_WITHIN).n;
+    free(self);
+    free(rho_a);
+    free(rho_b);
+    return e;
+}
+
+/* Last model less first, for the metrics that can be compared so. */
 static struct pasta_estimate difference_of(const struct evaluate_results *r, enum metric metric)
 {
     const struct evaluate_held_out *h = r->held_out;
@@ -162,6 +181,8 @@ static struct pasta_estimate difference_of(const struct evaluate_results *r, enu
         free(x);
         free(y);
         return e;
+    case RATING_POOLED: return pasta_spearman_pooled_difference(r->people, a->rating, b->rating, h->rating01, h->rating_person, (int64_t)h->ratings.n);
+    case RATING_WITHIN: return within_difference(r, a, b);
     default: return e;
     }
 }

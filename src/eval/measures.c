@@ -112,18 +112,60 @@ static int64_t *items_of_people(const int32_t *cluster, int64_t n, int64_t peopl
     return count;
 }
 
+static int64_t people_present(const int32_t *cluster, int64_t n, int64_t people)
+{
+    int64_t *count = items_of_people(cluster, n, people), present = 0;
+    for (int64_t p = 0; p < people; p++)
+        present += count[p] > 0;
+    free(count);
+    return present;
+}
+
 struct pasta_estimate pasta_spearman_pooled(const struct pasta_bootstrap *boot, const double *x, const double *y,
                                             const int32_t *cluster, int64_t n)
 {
-    int64_t people = pasta_bootstrap_clusters(boot), present = 0;
-    int64_t *count = items_of_people(cluster, n, people);
-    for (int64_t p = 0; p < people; p++)
-        present += count[p] > 0;
     struct spearman s = spearman_new(x, y, cluster, n);
-    struct pasta_estimate e = pasta_estimate_of(boot, spearman_at, &s, n, present);
+    struct pasta_estimate e = pasta_estimate_of(boot, spearman_at, &s, n, people_present(cluster, n, pasta_bootstrap_clusters(boot)));
     spearman_free(&s);
-    free(count);
     return e;
+}
+
+static double spearman_difference_at(const void *ctx, const double *weights)
+{
+    const struct spearman *both = ctx;
+    return spearman_at(&both[0], weights) - spearman_at(&both[1], weights);
+}
+
+struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b, const double *y,
+                                                       const int32_t *cluster, int64_t n)
+{
+    struct spearman both[2] = {spearman_new(a, y, cluster, n), spearman_new(b, y, cluster, n)};
+    struct pasta_estimate e = pasta_estimate_of(boot, spearman_difference_at, both, n, people_present(cluster, n, pasta_bootstrap_clusters(boot)));
+    spearman_free(&both[0]);
+    spearman_free(&both[1]);
+    return e;
+}
+
+void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least, double *rho)
+{
+    /* Items of one person next to each other, in their own order. */
+    double *own_x = pasta_malloc((size_t)n * sizeof *own_x), *own_y = pasta_malloc((size_t)n * sizeof *own_y);
+    int64_t *count = items_of_people(cluster, n, people), *start = pasta_calloc((size_t)people + 1, sizeof *start);
+    int64_t *fill = pasta_calloc((size_t)people, sizeof *fill);
+    for (int64_t p = 0; p < people; p++)
+        start[p + 1] = start[p] + count[p];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = start[cluster[i]] + fill[cluster[i]]++;
+        own_x[at] = x[i];
+        own_y[at] = y[i];
+    }
+    for (int64_t p = 0; p < people; p++)
+        rho[p] = count[p] < least ? NAN : pasta_spearman(own_x + start[p], own_y + start[p], count[p]);
+    free(fill);
+    free(start);
+    free(count);
+    free(own_x);
+    free(own_y);
 }
 
 struct pasta_estimate pasta_spearman_within(const struct pasta_bootstrap *boot, const double *x, const double *y,
@@ -131,36 +173,17 @@ struct pasta_estimate pasta_spearman_within(const struct pasta_bootstrap *boot, 
 {
     int64_t people = pasta_bootstrap_clusters(boot), used = 0;
     int64_t *count = items_of_people(cluster, n, people);
-    double *rho = pasta_calloc((size_t)people, sizeof *rho), *in = pasta_calloc((size_t)people, sizeof *in);
-    double *own_x = pasta_malloc((size_t)n * sizeof *own_x), *own_y = pasta_malloc((size_t)n * sizeof *own_y);
-
-    /* Items of one person next to each other, in their own order. */
-    int64_t *start = pasta_calloc((size_t)people + 1, sizeof *start);
-    for (int64_t p = 0; p < people; p++)
-        start[p + 1] = start[p] + count[p];
-    int64_t *fill = pasta_calloc((size_t)people, sizeof *fill);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = start[cluster[i]] + fill[cluster[i]]++;
-        own_x[at] = x[i];
-        own_y[at] = y[i];
-    }
+    double *rho = pasta_malloc((size_t)people * sizeof *rho);
+    int32_t *self = pasta_malloc((size_t)people * sizeof *self);
+    pasta_spearman_of_people(x, y, cluster, n, people, least, rho);
     for (int64_t p = 0; p < people; p++) {
-        if (count[p] < least)
-            continue;
-        double r = pasta_spearman(own_x + start[p], own_y + start[p], count[p]);
-        if (isnan(r))
-            continue;
-        rho[p] = r;
-        in[p] = 1;
-        used += count[p];
+        self[p] = (int32_t)p;
+        used += isnan(rho[p]) ? 0 : count[p];
     }
-    struct pasta_estimate e = pasta_estimate_ratio(boot, rho, in, used);
-    free(fill);
-    free(start);
-    free(own_x);
-    free(own_y);
+    struct pasta_estimate e = pasta_estimate_mean(boot, rho, self, people);
+    e.n = used;
+    free(self);
     free(rho);
-    free(in);
     free(count);
     return e;
 }
@@ -294,7 +317,7 @@ static double calibration_at(const void *ctx, const double *weights)
 struct pasta_estimate pasta_calibration_error(const struct pasta_bootstrap *boot, const double *confidence, const double *correct,
                                               const int32_t *cluster, int64_t n, int bins)
 {
-    int64_t people = pasta_bootstrap_clusters(boot), present = 0, width = 3 * (int64_t)bins;
+    int64_t people = pasta_bootstrap_clusters(boot), width = 3 * (int64_t)bins;
     double *sums = pasta_calloc((size_t)(people * width), sizeof *sums);
     for (int64_t i = 0; i < n; i++) {
         int bin = (int)(confidence[i] * bins);
@@ -304,15 +327,11 @@ struct pasta_estimate pasta_calibration_error(const struct pasta_bootstrap *boot
         at[1] += confidence[i];
         at[2] += correct[i];
     }
-    int64_t *count = items_of_people(cluster, n, people);
-    for (int64_t p = 0; p < people; p++)
-        present += count[p] > 0;
     double *scratch = pasta_calloc((size_t)width, sizeof *scratch);
     struct calibration c = {sums, people, bins, scratch};
-    struct pasta_estimate e = pasta_estimate_of(boot, calibration_at, &c, n, present);
+    struct pasta_estimate e = pasta_estimate_of(boot, calibration_at, &c, n, people_present(cluster, n, people));
     free(scratch);
     free(sums);
-    free(count);
     return e;
 }
 

@@ -57,8 +57,7 @@ static void spearman_agrees_with_the_reference(void **state)
     pasta_safetensors_close(st);
 }
 
-struct doubled {
-    const struct pasta_bootstrap *boot;
+struct ratings {
     double x[40], y[40];
     int32_t person[40];
 };
@@ -66,7 +65,7 @@ struct doubled {
 static void spearman_of_people(void **state)
 {
     (void)state;
-    struct doubled d;
+    struct ratings d;
     struct pasta_rng rng = pasta_rng_at(1, PASTA_RNG_TEST, 0, 0, 0);
     for (int i = 0; i < 40; i++) {
         d.person[i] = i / 4;
@@ -92,6 +91,15 @@ static void spearman_of_people(void **state)
     NEAR(within.value, sum / defined, 1e-12);
     assert_int_equal(within.n, 4 * defined);
     assert_true(isnan(pasta_spearman_within(boot, d.x, d.y, d.person, 40, 5).value));
+
+    double reversed[40];
+    for (int i = 0; i < 40; i++)
+        reversed[i] = -d.x[i];
+    struct pasta_estimate twice = pasta_spearman_pooled_difference(boot, d.x, reversed, d.y, d.person, 40);
+    NEAR(twice.value, 2 * pooled.value, 1e-12); /* rho(-x, y) = -rho(x, y), in every resample */
+    NEAR(twice.lo, 2 * pooled.lo, 1e-12);
+    NEAR(twice.hi, 2 * pooled.hi, 1e-12);
+    assert_int_equal(twice.clusters, 10);
     pasta_bootstrap_free(boot);
 }
 

@@ -11,7 +11,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
@@ -28,7 +27,6 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -468,8 +466,6 @@ pt pt_zeros_like(pt t)
     return apply("pt_zeros_like", {t}, [&] { return at::zeros_like(t->value, t->value.options(), at::MemoryFormat::Contiguous); });
 }
 
-pt pt_scalar(double value) { return pt_full(value, PT_F32, 0, nullptr); }
-
 pt pt_arange(int64_t end)
 {
     return apply("pt_arange", {}, [&] { return at::arange(end, options(PT_I64)); });
@@ -630,11 +626,6 @@ pt pt_gather(pt t, int dim, pt index)
     return apply("pt_gather", {t, index}, [&] { return t->value.gather(dim, index->value); });
 }
 
-pt pt_index_add(pt t, int dim, pt index, pt source)
-{
-    return apply("pt_index_add", {t, index, source}, [&] { return t->value.index_add(dim, index->value, source->value); });
-}
-
 // --- arithmetic -----------------------------------------------------------------------------------
 
 #define UNARY(name, expression) \
@@ -659,7 +650,6 @@ BINARY(pt_mul, x.mul(y))
 BINARY(pt_div, x.div(y))
 WITH_SCALAR(pt_add_scalar, x.add(s))
 WITH_SCALAR(pt_mul_scalar, x.mul(s))
-WITH_SCALAR(pt_pow_scalar, x.pow(s))
 UNARY(pt_neg, x.neg())
 UNARY(pt_abs, x.abs())
 UNARY(pt_exp, x.exp())
@@ -667,36 +657,20 @@ UNARY(pt_log, x.log())
 UNARY(pt_sqrt, x.sqrt())
 UNARY(pt_rsqrt, x.rsqrt())
 UNARY(pt_square, x.square())
-UNARY(pt_sin, x.sin())
-UNARY(pt_cos, x.cos())
-UNARY(pt_tanh, x.tanh())
 UNARY(pt_sigmoid, x.sigmoid())
 UNARY(pt_log_sigmoid, at::log_sigmoid(x))
 UNARY(pt_softplus, at::softplus(x))
-UNARY(pt_relu, x.relu())
 UNARY(pt_silu, at::silu(x))
 UNARY(pt_gelu, at::gelu(x))
 UNARY(pt_gelu_tanh, at::gelu(x, "tanh"))
 UNARY(pt_quick_gelu, x.mul(x.mul(1.702).sigmoid()))
-BINARY(pt_maximum, x.maximum(y))
-BINARY(pt_minimum, x.minimum(y))
 WITH_SCALAR(pt_lt_scalar, x.lt(s))
-WITH_SCALAR(pt_gt_scalar, x.gt(s))
 WITH_SCALAR(pt_eq_scalar, x.eq(s))
-BINARY(pt_eq, x.eq(y))
 BINARY(pt_lt, x.lt(y))
-BINARY(pt_gt, x.gt(y))
-BINARY(pt_and, x.logical_and(y))
-UNARY(pt_not, x.logical_not())
 
 pt pt_clamp(pt a, double lo, double hi)
 {
     return apply("pt_clamp", {a}, [&] { return a->value.clamp(scalar(a->value, lo), scalar(a->value, hi)); });
-}
-
-pt pt_where(pt condition, pt a, pt b)
-{
-    return apply("pt_where", {condition, a, b}, [&] { return at::where(condition->value, a->value, b->value); });
 }
 
 pt pt_masked_fill(pt a, pt mask, double value)
@@ -718,17 +692,11 @@ UNARY(pt_norm, x.norm())
 REDUCE(pt_sum_dim, x.sum(at::IntArrayRef(&d, 1), keep))
 REDUCE(pt_mean_dim, x.mean(at::IntArrayRef(&d, 1), keep))
 REDUCE(pt_max_dim, std::get<0>(x.max(d, keep)))
-REDUCE(pt_min_dim, std::get<0>(x.min(d, keep)))
 REDUCE(pt_logsumexp, x.logsumexp(at::IntArrayRef(&d, 1), keep))
 
 pt pt_argmax(pt a, int dim)
 {
     return apply("pt_argmax", {a}, [&] { return a->value.argmax((int64_t)dim); });
-}
-
-pt pt_cumsum(pt a, int dim)
-{
-    return apply("pt_cumsum", {a}, [&] { return a->value.cumsum((int64_t)dim); });
 }
 
 pt pt_softmax(pt a, int dim)
@@ -781,32 +749,6 @@ pt pt_rms_norm(pt x, pt weight, double eps)
         const Tensor wide_x = x->value.to(wide(x->value));
         const Tensor scale = wide_x.square().mean(at::IntArrayRef(&last, 1), true).add(eps).rsqrt();
         return wide_x.mul(scale).mul(weight->value.to(wide(x->value)).add(1.0)).to(narrow);
-    });
-}
-
-// Patches that do not overlap are rows of a matrix: one product, no im2col.
-static Tensor patch_embedding(const Tensor &x, const Tensor &weight, int64_t p)
-{
-    const int64_t b = x.size(0), c = x.size(1), rows = x.size(2) / p, columns = x.size(3) / p;
-    const Tensor patches = x.narrow(2, 0, rows * p)
-                               .narrow(3, 0, columns * p)
-                               .reshape({b, c, rows, p, columns, p})
-                               .permute({0, 2, 4, 1, 3, 5})
-                               .reshape({b * rows * columns, c * p * p});
-    const Tensor y = patches.matmul(weight.reshape({weight.size(0), -1}).t()); // [B*rows*columns, O]
-    return y.reshape({b, rows * columns, -1}).transpose(1, 2).reshape({b, weight.size(0), rows, columns});
-}
-
-pt pt_conv2d(pt x, pt weight, int stride)
-{
-    return apply("pt_conv2d", {x, weight}, [&] {
-        const Tensor &w = weight->value, &v = x->value;
-        TORCH_CHECK(v.dim() == 4 && w.dim() == 4 && v.size(1) == w.size(1), "expected x [B,C,H,W] and weight [O,C,p,p]");
-        TORCH_CHECK(stride > 0, "stride must be positive, found ", stride);
-        if (w.size(2) == stride && w.size(3) == stride && v.size(2) >= stride && v.size(3) >= stride)
-            return patch_embedding(v, w, stride);
-        const int64_t s = stride;
-        return at::conv2d(v, w, {}, at::IntArrayRef(&s, 1));
     });
 }
 

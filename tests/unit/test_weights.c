@@ -253,7 +253,10 @@ static void run_release(struct run *r)
 static void run_step(struct run *r)
 {
     pt_scope_open();
-    pt x = pt_sin(pt_mul_scalar(pt_reshape(pt_to_dtype(pt_arange(15), PT_F32), PT_SHAPE(5, 3)), (double)(r->step + 1)));
+    float inputs[15];
+    for (int i = 0; i < 15; i++)
+        inputs[i] = sinf((float)(i * (r->step + 1)));
+    pt x = pt_from_f32(inputs, PT_SHAPE(5, 3));
     pt h = pt_gelu(pt_linear(x, r->trunk.items[0].tensor, r->trunk.items[1].tensor));
     pt y = pt_linear(h, r->head.items[0].tensor, NULL);
     pt_backward(pt_mean(pt_square(pt_add_scalar(y, -1))));

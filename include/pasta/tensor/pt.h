@@ -1,6 +1,6 @@
 /* pt.h: tensors from C, over libtorch's ATen.
  *
- * Plain C11; the implementation (pt.cpp) is the project's only C++ next to spm.cpp. Two rules keep networks readable:
+ * Plain C11; the implementation (src/tensor/pt*.cpp) is C++, as is spm_module.cpp, and nothing else. Two rules keep networks readable:
  *
  *   Scopes own temporaries. Every tensor that an operation returns belongs to the innermost open scope of the calling
  *   thread and is released when that scope closes. pt_keep moves a tensor out (the caller frees it with pt_free);
@@ -59,7 +59,6 @@ pt pt_borrow(const void *data, pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_zeros(pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_full(double value, pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_zeros_like(pt t);                  /* of t's dtype, shape and device */
-pt pt_scalar(double value);              /* f32, rank 0 */
 pt pt_arange(int64_t end);               /* i64 0..end-1 */
 pt pt_clone(pt t);
 #define PT_SHAPE(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
@@ -97,7 +96,6 @@ pt pt_cat(const pt *parts, int n, int dim);
 pt pt_stack(const pt *parts, int n, int dim);
 pt pt_index_select(pt t, int dim, pt index /* i64 [n] */);
 pt pt_gather(pt t, int dim, pt index /* i64 */);
-pt pt_index_add(pt t, int dim, pt index /* i64 [n] */, pt source); /* a copy of t with source's slices added at index */
 
 /* --- arithmetic, broadcasting; an integer tensor and a whole-numbered scalar stay integer --- */
 pt pt_add(pt a, pt b);
@@ -106,7 +104,6 @@ pt pt_mul(pt a, pt b);
 pt pt_div(pt a, pt b);
 pt pt_add_scalar(pt a, double b);
 pt pt_mul_scalar(pt a, double b);
-pt pt_pow_scalar(pt a, double exponent);
 pt pt_neg(pt a);
 pt pt_abs(pt a);
 pt pt_exp(pt a);
@@ -114,29 +111,17 @@ pt pt_log(pt a);
 pt pt_sqrt(pt a);
 pt pt_rsqrt(pt a);
 pt pt_square(pt a);
-pt pt_sin(pt a);
-pt pt_cos(pt a);
-pt pt_tanh(pt a);
 pt pt_sigmoid(pt a);
 pt pt_log_sigmoid(pt a);
 pt pt_softplus(pt a);
-pt pt_relu(pt a);
 pt pt_silu(pt a);
 pt pt_gelu(pt a);        /* exact, erf */
 pt pt_gelu_tanh(pt a);
 pt pt_quick_gelu(pt a);  /* x * sigmoid(1.702 x) */
 pt pt_clamp(pt a, double lo, double hi);
-pt pt_maximum(pt a, pt b);
-pt pt_minimum(pt a, pt b);
-pt pt_where(pt condition /* bool */, pt a, pt b);
 pt pt_lt_scalar(pt a, double b); /* bool */
-pt pt_gt_scalar(pt a, double b);
 pt pt_eq_scalar(pt a, double b);
-pt pt_eq(pt a, pt b);
 pt pt_lt(pt a, pt b);
-pt pt_gt(pt a, pt b);
-pt pt_and(pt a /* bool */, pt b);
-pt pt_not(pt a /* bool */);
 pt pt_masked_fill(pt a, pt mask /* bool */, double value);
 
 /* --- reductions --- */
@@ -145,9 +130,7 @@ pt pt_mean(pt a);
 pt pt_sum_dim(pt a, int dim, bool keep);
 pt pt_mean_dim(pt a, int dim, bool keep);
 pt pt_max_dim(pt a, int dim, bool keep);   /* values */
-pt pt_min_dim(pt a, int dim, bool keep);
 pt pt_argmax(pt a, int dim);               /* i64 */
-pt pt_cumsum(pt a, int dim);
 pt pt_norm(pt a);                          /* L2 of all elements */
 pt pt_logsumexp(pt a, int dim, bool keep);
 pt pt_softmax(pt a, int dim);
@@ -160,7 +143,6 @@ pt pt_linear(pt x, pt weight /* [out,in] */, pt bias /* [out] or NULL */);
 pt pt_embedding(pt weight /* [V,D] */, pt ids /* i64 [...] */);
 pt pt_layer_norm(pt x, pt weight, pt bias, double eps); /* over the last dimension */
 pt pt_rms_norm(pt x, pt weight, double eps);  /* x / rms(x) * (1 + weight), in f32, cast back (Gemma) */
-pt pt_conv2d(pt x /* [B,C,H,W] */, pt weight /* [O,C,p,p] */, int stride);
 /* softmax(q k^T * scale + bias) v; q [B,h,Tq,d], k and v [B,h_kv,Tk,d] with h a multiple of h_kv, bias additive f32
  * broadcastable to [B,h,Tq,Tk] or NULL; result [B,h,Tq,d]. Softmax in f32. In main memory, f32 and d <= 128 it is one fused operation:
  * operands may be transposed views of [B,T,h,d], scores are not stored, keys whose bias is -1e29 or less cost nothing where whole

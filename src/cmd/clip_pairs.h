@@ -16,7 +16,9 @@ enum { CLIP_HELD_OUT = 6000 }; /* pairs for the evaluation */
 uint64_t clip_pair_seed(const struct clip_pairs *w, int64_t index); /* the image's */
 /* The caption of a pair and its image. */
 pasta_status clip_pair_draw(const struct clip_pairs *w, int64_t index, struct pasta_str *caption, struct pasta_image *image, struct pasta_err *err) PASTA_MUST_CHECK;
-/* A pair to train on; ctx is a struct clip_pairs. The image is drawn from the whole caption, but half of the captions are shortened: else style, palette
- * and background tell the images of a batch apart, and little is learned about what is in them; and prompts are often short. */
+/* A pair to train on; ctx is a struct clip_pairs. Training begins with easy pictures, of a subject alone in the middle, and widens to all that captions
+ * say: where composition moves and scales a subject at once, a small tower learns styles and never what is in a picture. Half of the captions of
+ * varied pictures are shortened (the picture is drawn from the whole): else style and background tell the images of a batch apart; and
+ * prompts are often short. */
 pasta_status clip_pair_train(void *ctx, int64_t index, struct pasta_str *caption, struct pasta_image *image, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

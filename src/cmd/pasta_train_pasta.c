@@ -79,7 +79,7 @@ static void describe(const struct pasta_context *context, const struct pasta_val
                s->shared_trunk ? ", one trunk" : ", two trunks");
     if (context->dry_run) /* weights, gradients, the target network, and Adafactor's little */
         printf("sessions %zu\nparameters %lld\nsteps %lld\ntransitions a step %lld\nmemory for weights, gradients and target %.1f GB\n", sessions->n,
-               (long long)parameters, (long long)(s->answer_steps + s->train.steps), (long long)s->train.batch, 4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
+               (long long)parameters, (long long)(s->choice_steps + s->train.steps), (long long)s->train.batch, 4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
 }
 
 static pasta_status train(const struct pasta_context *context, const struct pasta_sessions *sessions, struct pasta_err *err)

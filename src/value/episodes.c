@@ -89,23 +89,6 @@ static struct pasta_rows make_rows(const struct pasta_history *h, const int *tur
     return rows;
 }
 
-/* The whole session, with a fork before every token of an answer. */
-static void make_answers(struct pasta_episode *e, const struct pasta_history *h, int room)
-{
-    struct pasta_row *row = &e->answers;
-    bool *answer = pasta_malloc((size_t)room * sizeof *answer);
-    row->prefix = pasta_malloc((size_t)room * sizeof *row->prefix);
-    row->n_prefix = pasta_history_write(h, pasta_history_first(h, h->n_turns, room), h->n_turns, room, row->prefix, answer);
-    row->forks = pasta_calloc((size_t)row->n_prefix, sizeof *row->forks);
-    e->answer_ids = pasta_malloc((size_t)row->n_prefix * sizeof *e->answer_ids);
-    for (int i = 1; i < row->n_prefix; i++)
-        if (answer[i]) {
-            row->forks[row->n_forks].length = i;
-            e->answer_ids[row->n_forks++] = row->prefix[i];
-        }
-    free(answer);
-}
-
 static pasta_status make_episode(struct pasta_episode *e, const struct pasta_value_model *m, const struct pasta_session *session, struct pasta_err *err)
 {
     struct slates slates;
@@ -123,7 +106,6 @@ static pasta_status make_episode(struct pasta_episode *e, const struct pasta_val
         }
         e->f = make_rows(&h, slates.turn, slates.n, m->max_tokens_q - slates.longest, slates.forks);
         e->v = make_rows(&h, slates.turn, slates.n, m->max_tokens_v, NULL);
-        make_answers(e, &h, m->max_tokens_q);
     }
     pasta_history_release(&h);
     slates_release(&slates);
@@ -161,10 +143,8 @@ void pasta_episodes_release(struct pasta_episodes *e)
     for (int i = 0; i < e->n; i++) {
         free(e->items[i].reward);
         free(e->items[i].choice);
-        free(e->items[i].answer_ids);
         rows_release(&e->items[i].f);
         rows_release(&e->items[i].v);
-        pasta_row_release(&e->items[i].answers);
     }
     free(e->items);
     *e = (struct pasta_episodes){0};

@@ -1,4 +1,4 @@
-/* episodes.h: sessions as what one training step reads: tokens laid out as rows, rewards, answers.
+/* episodes.h: sessions as what one training step reads: tokens laid out as rows, rewards, choices.
  *
  * A session of n transitions (h_t, P_t, r_t, h_{t+1}, done): every turn that showed a slate is one; the last one is done. Histories grow
  * at their end, so all of a session's transitions share one row where it fits into the token limit; where it does not, each transition has a row
@@ -14,8 +14,6 @@ struct pasta_episode {
     double *reward;              /* [n] */
     int *choice;                 /* [n] column chosen, -1: none */
     struct pasta_rows f, v;      /* forks with the slate; forks alone */
-    struct pasta_row answers;    /* a fork before every token of the user's answers, where it is to be predicted */
-    int64_t *answer_ids;         /* [answers.n_forks] the tokens to predict */
 };
 struct pasta_episodes { struct pasta_episode *items; int n; int64_t transitions; };
 

@@ -100,11 +100,6 @@ static void put_question(const struct pasta_session *session, int turn, enum pas
     pasta_str_add(out, " ?");
 }
 
-static const char *choice_answer(const struct pasta_turn *t, int column)
-{
-    return column == t->choice ? " yes" : " no";
-}
-
 /* Rating and comparison, each where there is one. */
 static void put_outcome(const struct pasta_turn *t, struct pasta_str *out)
 {
@@ -114,18 +109,22 @@ static void put_outcome(const struct pasta_turn *t, struct pasta_str *out)
     pasta_str_add(out, versus[t->versus]);
 }
 
+static void put_turn(const struct pasta_session *session, int turn, struct pasta_str *out)
+{
+    const struct pasta_turn *t = &session->turns[turn];
+    for (int l = 0; l < t->n_columns; l++) {
+        put_question(session, turn, t->columns[l].category, t->columns[l].prompt, out);
+        pasta_str_add(out, l == t->choice ? " yes" : " no");
+    }
+    put_outcome(t, out);
+    pasta_str_addc(out, '\n');
+}
+
 void pasta_history_text(const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, struct pasta_str *out)
 {
     put_prompt(session, out);
-    for (int turn = 0; turn < n_turns; turn++) {
-        const struct pasta_turn *t = &session->turns[turn];
-        for (int l = 0; l < t->n_columns; l++) {
-            put_question(session, turn, t->columns[l].category, t->columns[l].prompt, out);
-            pasta_str_add(out, choice_answer(t, l));
-        }
-        put_outcome(t, out);
-        pasta_str_addc(out, '\n');
-    }
+    for (int turn = 0; turn < n_turns; turn++)
+        put_turn(session, turn, out);
     if (candidate)
         put_question(session, n_turns, candidate->category, candidate->prompt, out);
 }
@@ -135,58 +134,22 @@ void pasta_history_text(const struct pasta_session *session, int n_turns, const 
 void pasta_tokens_release(struct pasta_tokens *t)
 {
     free(t->ids);
-    free(t->answer);
     *t = (struct pasta_tokens){0};
-}
-
-/* Appends the tokens of `text`; `answer`: the user said it. */
-static pasta_status encode(const struct pasta_spm *spm, const char *text, bool answer, struct pasta_tokens *tokens, struct pasta_err *err)
-{
-    int64_t *ids;
-    int n;
-    const pasta_status st = pasta_spm_encode(spm, text, &ids, &n, err);
-    if (st != PASTA_OK)
-        return st;
-    tokens->ids = pasta_realloc(tokens->ids, (size_t)(tokens->n + n), sizeof *tokens->ids);
-    tokens->answer = pasta_realloc(tokens->answer, (size_t)(tokens->n + n), sizeof *tokens->answer);
-    memcpy(tokens->ids + tokens->n, ids, (size_t)n * sizeof *ids);
-    for (int i = 0; i < n; i++)
-        tokens->answer[tokens->n + i] = answer;
-    tokens->n += n;
-    free(ids);
-    return PASTA_OK;
-}
-
-static pasta_status encode_turn(const struct pasta_spm *spm, const struct pasta_session *session, int turn, struct pasta_tokens *tokens, struct pasta_err *err)
-{
-    const struct pasta_turn *t = &session->turns[turn];
-    struct pasta_str text = {0};
-    pasta_status st = PASTA_OK;
-    for (int l = 0; l < t->n_columns && st == PASTA_OK; l++) {
-        pasta_str_clear(&text);
-        put_question(session, turn, t->columns[l].category, t->columns[l].prompt, &text);
-        if ((st = encode(spm, text.data, false, tokens, err)) == PASTA_OK)
-            st = encode(spm, choice_answer(t, l), true, tokens, err);
-    }
-    pasta_str_clear(&text);
-    put_outcome(t, &text);
-    if (st == PASTA_OK && text.length)
-        st = encode(spm, text.data, true, tokens, err);
-    if (st == PASTA_OK)
-        st = encode(spm, "\n", false, tokens, err);
-    pasta_str_release(&text);
-    return st;
 }
 
 pasta_status pasta_history_init(struct pasta_history *h, const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, struct pasta_err *err)
 {
     struct pasta_history made = {.bos = pasta_spm_bos(spm), .turns = pasta_calloc((size_t)n_turns, sizeof *made.turns)};
-    struct pasta_str prompt = {0};
-    put_prompt(session, &prompt);
-    pasta_status st = encode(spm, prompt.data, false, &made.prompt, err);
-    pasta_str_release(&prompt);
-    for (int t = 0; t < n_turns && st == PASTA_OK; t++, made.n_turns++)
-        st = encode_turn(spm, session, t, &made.turns[t], err);
+    struct pasta_str text = {0};
+    put_prompt(session, &text);
+    pasta_status st = pasta_spm_encode(spm, text.data, &made.prompt.ids, &made.prompt.n, err);
+    while (st == PASTA_OK && made.n_turns < n_turns) {
+        struct pasta_tokens *turn = &made.turns[made.n_turns];
+        pasta_str_clear(&text);
+        put_turn(session, made.n_turns++, &text);
+        st = pasta_spm_encode(spm, text.data, &turn->ids, &turn->n, err);
+    }
+    pasta_str_release(&text);
     if (st == PASTA_OK)
         *h = made;
     else
@@ -219,7 +182,7 @@ pasta_status pasta_history_candidate(const struct pasta_spm *spm, const struct p
     struct pasta_str text = {0};
     struct pasta_tokens made = {0};
     put_question(session, n_turns, candidate->category, candidate->prompt, &text);
-    pasta_status st = encode(spm, text.data, false, &made, err);
+    pasta_status st = pasta_spm_encode(spm, text.data, &made.ids, &made.n, err);
     pasta_str_release(&text);
     if (st == PASTA_OK) {
         made.n = cut(made.ids, made.n, limit, made.ids);
@@ -236,19 +199,15 @@ int pasta_history_first(const struct pasta_history *h, int n_turns, int room)
     return first;
 }
 
-int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids, bool *answer)
+int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids)
 {
     assert(room >= 2 && n_turns <= h->n_turns);
     int n = 1;
     ids[0] = h->bos;
     n += cut(h->prompt.ids, h->prompt.n, room - 1, ids + 1);
-    if (answer)
-        memset(answer, 0, (size_t)n * sizeof *answer);
     for (int t = first; t < n_turns; t++) {
         const struct pasta_tokens *turn = &h->turns[t];
         memcpy(ids + n, turn->ids, (size_t)turn->n * sizeof *ids);
-        if (answer)
-            memcpy(answer + n, turn->answer, (size_t)turn->n * sizeof *answer);
         n += turn->n;
     }
     assert(n <= room);

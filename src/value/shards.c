@@ -27,11 +27,7 @@ static void append_episode(struct pasta_shard *s, const struct pasta_episode *e)
 {
     append_rows(&s->f_rows, e->f.items, e->f.n);
     append_rows(&s->v_rows, e->v.items, e->v.n);
-    s->answer_ids = pasta_realloc(s->answer_ids, (size_t)s->answer_rows.n + 1, sizeof *s->answer_ids);
-    s->answer_ids[s->answer_rows.n] = e->answer_ids;
-    append_rows(&s->answer_rows, &e->answers, 1);
     s->n += e->n;
-    s->n_answers += e->answers.n_forks;
 }
 
 static void fill_transitions(struct pasta_shard *s, struct pasta_episode *const *episodes, int n, double mean_reward)
@@ -41,6 +37,7 @@ static void fill_transitions(struct pasta_shard *s, struct pasta_episode *const 
         for (int t = 0; t < episodes[i]->n; t++, at++) {
             s->reward[at] = (float)(episodes[i]->reward[t] - mean_reward);
             s->choice[at] = episodes[i]->choice[t];
+            s->n_choices += s->choice[at] >= 0;
             s->next[at] = t + 1 < episodes[i]->n;
         }
     at = 0;
@@ -54,7 +51,7 @@ void pasta_shards_init(struct pasta_shard *shards, int n_shards, struct pasta_ep
     struct dealt *order = pasta_malloc((size_t)n * sizeof *order);
     struct pasta_episode **mine = pasta_malloc((size_t)n * sizeof *mine);
     for (int i = 0; i < n; i++)
-        order[i] = (struct dealt){episodes[i], episodes[i]->answers.n_prefix, i};
+        order[i] = (struct dealt){episodes[i], episodes[i]->f.items[0].n_prefix, i};
     qsort(order, (size_t)n, sizeof *order, by_length);
     for (int k = 0; k < n_shards; k++) {
         struct pasta_shard *s = &shards[k];
@@ -82,8 +79,6 @@ void pasta_shard_release(struct pasta_shard *s)
 {
     free(s->f_rows.items);
     free(s->v_rows.items);
-    free(s->answer_rows.items);
-    free(s->answer_ids);
     free(s->columns);
     free(s->choice);
     free(s->reward);
@@ -173,4 +168,31 @@ pt pasta_pass_slates(const struct pasta_pass *p, pt values, const char *device)
     pt mean = pt_to_device(pt_from_f32(weights, PT_SHAPE(n, columns)), device);
     free(weights);
     return pt_matmul(mean, pasta_pass_columns(p, values, device));
+}
+
+pt pasta_pass_choices(const struct pasta_pass *p, pt values, const int *choice, const char *device)
+{
+    int64_t widest = 1, n = 0, transition = 0, column = 0;
+    for (int r = 0; r < p->n_rows; r++)
+        for (int f = 0; f < p->rows[r]->n_forks; f++)
+            widest = p->rows[r]->forks[f].n_candidates > widest ? p->rows[r]->forks[f].n_candidates : widest;
+    int64_t *index = pasta_calloc((size_t)(p->n * widest), sizeof *index), *target = pasta_malloc((size_t)p->n * sizeof *target);
+    float *absent = pasta_calloc((size_t)(p->n * widest), sizeof *absent); /* added: columns that a slate does not have */
+    for (int r = 0; r < p->n_rows; r++)
+        for (int f = 0; f < p->rows[r]->n_forks; f++, transition++) {
+            const int64_t L = p->rows[r]->forks[f].n_candidates;
+            for (int64_t c = 0; c < widest && choice[transition] >= 0; c++) {
+                index[n * widest + c] = c < L ? column + c : 0;
+                absent[n * widest + c] = c < L ? 0 : -1e30f;
+            }
+            if (choice[transition] >= 0)
+                target[n++] = choice[transition];
+            column += L;
+        }
+    pt slates = pt_reshape(pt_index_select(pasta_pass_columns(p, values, device), 0, pt_to_device(pt_from_i64(index, PT_SHAPE(n * widest)), device)), PT_SHAPE(n, widest));
+    pt loss = pt_cross_entropy(pt_add(slates, pt_to_device(pt_from_f32(absent, PT_SHAPE(n, widest)), device)), pt_to_device(pt_from_i64(target, PT_SHAPE(n)), device));
+    free(absent);
+    free(target);
+    free(index);
+    return loss;
 }

@@ -8,15 +8,14 @@
 
 struct pasta_rows_list { const struct pasta_row **items; int n; };
 struct pasta_shard {
-    struct pasta_rows_list f_rows, v_rows, answer_rows; /* borrowed rows */
-    const int64_t **answer_ids;           /* [answer_rows.n] */
+    struct pasta_rows_list f_rows, v_rows; /* borrowed rows */
     int n;                                /* transitions */
-    int64_t n_answers;                    /* tokens */
+    int n_choices;                        /* transitions with a choice */
     int *columns, *choice;                /* [n] */
     float *reward, *next;                 /* [n]; next: 1 where a turn follows, 0 where done */
     float *q_target, *q, *v, *v_next;     /* [n] what the passes found */
     float *f_values;                      /* f of every column of every transition */
-    double loss_answers;                  /* sum over tokens */
+    double loss_choice;                   /* sum over choices */
 };
 /* Deals n episodes to n_shards by length, so that shards are equal in work and rows of a pass in length. */
 void pasta_shards_init(struct pasta_shard *shards, int n_shards, struct pasta_episode *const *episodes, int n, double mean_reward);
@@ -29,7 +28,7 @@ struct pasta_pass {
     const struct pasta_row *const *rows;
     int n_rows;
     struct pasta_pack pack;
-    int n;       /* transitions, or answers */
+    int n;       /* transitions */
     int columns; /* candidates in all */
 };
 void pasta_pass_init(struct pasta_pass *p, const struct pasta_row *const *rows, int n_rows, enum pasta_pack_reads reads);
@@ -38,4 +37,6 @@ void pasta_pass_release(struct pasta_pass *p);
 pt pasta_pass_forks(const struct pasta_pass *p, pt values, const char *device);
 pt pasta_pass_columns(const struct pasta_pass *p, pt values, const char *device);
 pt pasta_pass_slates(const struct pasta_pass *p, pt values, const char *device);
+/* Mean over the transitions with a choice (at least one; choice[n], -1: none) of -log softmax over the slate at the column chosen. */
+pt pasta_pass_choices(const struct pasta_pass *p, pt values, const int *choice, const char *device);
 #endif

@@ -50,7 +50,8 @@ pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_mode
     pasta_params_requires_grad(pasta_gemma_params(model->v), true);
     pasta_params_requires_grad(&model->f_head, true);
     pasta_params_requires_grad(&model->v_head, true);
-    t->answers = pasta_optim_adafactor(pasta_gemma_params(model->f), decay);
+    t->choices = pasta_optim_adafactor(pasta_gemma_params(model->f), decay);
+    pasta_optim_add(t->choices, &model->f_head);
     t->f = pasta_optim_adafactor(pasta_gemma_params(model->f), decay);
     pasta_optim_add(t->f, &model->f_head);
     if (shared(t)) {
@@ -67,7 +68,7 @@ pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_mode
 
 void pasta_trainer_release(struct pasta_trainer *t)
 {
-    pasta_optim_free(t->answers);
+    pasta_optim_free(t->choices);
     pasta_optim_free(t->f);
     pasta_optim_free(t->v);
     pasta_gemma_free(t->target);
@@ -93,7 +94,7 @@ static int checkpoint_lists(struct pasta_trainer *t, struct pasta_checkpoint_lis
 pasta_status pasta_trainer_save(struct pasta_trainer *t, const char *path, int64_t step, struct pasta_err *err)
 {
     struct pasta_checkpoint_list lists[MAX_LISTS];
-    struct pasta_optim *const optims[MAX_OPTIMS] = {t->answers, t->f, t->v};
+    struct pasta_optim *const optims[MAX_OPTIMS] = {t->choices, t->f, t->v};
     const int n = checkpoint_lists(t, lists);
     return pasta_checkpoint_save(path, step, lists, n, optims, t->v ? 3 : 2, err);
 }
@@ -101,7 +102,7 @@ pasta_status pasta_trainer_save(struct pasta_trainer *t, const char *path, int64
 pasta_status pasta_trainer_restore(struct pasta_trainer *t, const char *path, int64_t *step, struct pasta_err *err)
 {
     struct pasta_checkpoint_list lists[MAX_LISTS];
-    struct pasta_optim *const optims[MAX_OPTIMS] = {t->answers, t->f, t->v};
+    struct pasta_optim *const optims[MAX_OPTIMS] = {t->choices, t->f, t->v};
     const int n = checkpoint_lists(t, lists);
     return pasta_checkpoint_restore(path, step, lists, n, optims, t->v ? 3 : 2, err);
 }
@@ -112,8 +113,7 @@ pasta_status pasta_trainer_restore(struct pasta_trainer *t, const char *path, in
 struct job {
     const struct pasta_trainer *t;
     struct pasta_shard *shards;
-    int64_t total, total_answers;
-    double answer_weight;
+    int64_t total, choices;
     bool alone; /* one worker, which may use all threads */
 };
 typedef pasta_status (*shard_fn)(const struct job *job, struct pasta_shard *s, struct pasta_err *err);
@@ -149,14 +149,13 @@ static bool one_pass(const struct pasta_rows_list *rows, enum pasta_pack_reads r
 
 static void job_init(struct job *job, const struct pasta_trainer *t, struct pasta_shard shards[PASTA_SHARDS], struct pasta_batch batch)
 {
-    *job = (struct job){.t = t, .shards = shards, .answer_weight = 1};
+    *job = (struct job){.t = t, .shards = shards};
     pasta_shards_init(shards, PASTA_SHARDS, batch.episodes, batch.n, t->mean_reward);
     for (int k = 0; k < PASTA_SHARDS; k++) {
         job->total += shards[k].n;
-        job->total_answers += shards[k].n_answers;
+        job->choices += shards[k].n_choices;
         /* gradients of several passes a shard would be added in an order that depends on the workers */
-        job->alone = job->alone || !one_pass(&shards[k].f_rows, PASTA_PACK_BRANCHES) || !one_pass(&shards[k].v_rows, PASTA_PACK_FORKS) ||
-                     !one_pass(&shards[k].answer_rows, PASTA_PACK_FORKS);
+        job->alone = job->alone || !one_pass(&shards[k].f_rows, PASTA_PACK_BRANCHES) || !one_pass(&shards[k].v_rows, PASTA_PACK_FORKS);
     }
 }
 
@@ -262,39 +261,38 @@ static pasta_status backward_v(const struct job *job, struct pasta_shard *s, str
     return st;
 }
 
-/* Cross-entropy of the answers in one pass, weighted; its sum over tokens is added to *sum. */
-static pt answers_loss(const struct job *job, const struct pasta_pass *pass, const int64_t *const *answer_ids, double *sum)
+/* The choices of one pass, f times `scale` being the logits; their sum is added to *sum. A mean over the batch once the passes are added. NULL: none. */
+static pt choices_loss(const struct job *job, struct pasta_shard *s, const struct pasta_pass *pass, pt f, int at, double scale)
 {
-    const struct pasta_gemma *trunk = job->t->model->f;
-    int64_t *target = pasta_malloc((size_t)pass->n * sizeof *target), n = 0;
-    for (int r = 0; r < pass->n_rows; r++) {
-        memcpy(target + n, answer_ids[r], (size_t)pass->rows[r]->n_forks * sizeof *target);
-        n += pass->rows[r]->n_forks;
-    }
-    pt hidden = pasta_gemma_packed(trunk, &pass->pack.layout); /* [B,R,D] */
-    pt logits = pasta_gemma_logits(trunk, pasta_pass_forks(pass, pt_reshape(hidden, PT_SHAPE(-1, pt_size(hidden, -1))), device(job->t))); /* [n,V] */
-    pt loss = pt_cross_entropy(logits, pt_to_device(pt_from_i64(target, PT_SHAPE(n)), device(job->t)));
-    *sum += pt_item(pt_detach(loss)) * (double)n;
-    free(target);
-    return pt_mul_scalar(loss, job->answer_weight * (double)n / (double)job->total_answers);
+    int n = 0;
+    for (int i = at; i < at + pass->n; i++)
+        n += s->choice[i] >= 0;
+    if (n == 0)
+        return NULL;
+    pt loss = pasta_pass_choices(pass, pt_mul_scalar(f, scale), s->choice + at, device(job->t));
+    s->loss_choice += pt_item(pt_detach(loss)) * n;
+    return pt_mul_scalar(loss, (double)n / (double)job->choices);
 }
 
-static pasta_status backward_answers(const struct job *job, struct pasta_shard *s, struct pasta_err *err)
+static pasta_status backward_choices(const struct job *job, struct pasta_shard *s, struct pasta_err *err)
 {
     pasta_status st = PASTA_OK;
-    for (int r = 0, n; r < s->answer_rows.n && st == PASTA_OK; r += n) {
+    for (int r = 0, n, at = 0; r < s->f_rows.n && st == PASTA_OK; r += n) {
         struct pasta_pass pass;
-        n = pasta_rows_in_pass(&s->answer_rows, r, PASTA_PACK_FORKS, PASTA_PASS_TOKENS);
-        pasta_pass_init(&pass, s->answer_rows.items + r, n, PASTA_PACK_FORKS);
+        n = pasta_rows_in_pass(&s->f_rows, r, PASTA_PACK_BRANCHES, PASTA_PASS_TOKENS);
+        pasta_pass_init(&pass, s->f_rows.items + r, n, PASTA_PACK_BRANCHES);
         pt_scope_open();
-        pt_backward(answers_loss(job, &pass, s->answer_ids + r, &s->loss_answers));
+        pt loss = choices_loss(job, s, &pass, pasta_value_read(job->t->model->f, &job->t->model->f_head, &pass.pack.layout), at, 1);
+        if (loss)
+            pt_backward(loss);
         st = pt_scope_close(err);
+        at += pass.n;
         pasta_pass_release(&pass);
     }
     return st;
 }
 
-/* The losses of one pass over rows with slates: Q's, and with a shared trunk V's at the forks of the same rows. */
+/* The losses of one pass over rows with slates: Q's, that of the choices where it has a weight, and with a shared trunk V's at the forks of the same rows. */
 static pt slate_losses(const struct job *job, struct pasta_shard *s, const struct pasta_pass *pass, int at)
 {
     const struct pasta_trainer *t = job->t;
@@ -312,31 +310,26 @@ static pt slate_losses(const struct job *job, struct pasta_shard *s, const struc
     pt reward = pt_to_device(pt_from_f32(s->reward + at, PT_SHAPE(pass->n)), device(t));
     pt v_next = pt_to_device(pt_from_f32(s->v_next + at, PT_SHAPE(pass->n)), device(t));
     pt q_loss = pasta_iql_q_loss(q, reward, v_next, t->settings->discount);
-    return pt_mul_scalar(loss ? pt_add(loss, q_loss) : q_loss, (double)pass->n / (double)job->total);
+    pt sum = pt_mul_scalar(loss ? pt_add(loss, q_loss) : q_loss, (double)pass->n / (double)job->total);
+    pt choices = t->settings->choice_weight > 0 ? choices_loss(job, s, pass, f, at, PASTA_CHOICE_SCALE) : NULL;
+    return choices ? pt_add(sum, pt_mul_scalar(choices, t->settings->choice_weight)) : sum;
 }
 
 static pasta_status backward_q(const struct job *job, struct pasta_shard *s, struct pasta_err *err)
 {
     const enum pasta_pack_reads reads = shared(job->t) ? PASTA_PACK_FORKS | PASTA_PACK_BRANCHES : PASTA_PACK_BRANCHES;
-    const bool answers = job->answer_weight > 0 && s->n_answers > 0;
     pasta_status st = PASTA_OK;
     for (int r = 0, n, at = 0; r < s->f_rows.n && st == PASTA_OK; r += n) {
-        struct pasta_pass pass, said = {0};
+        struct pasta_pass pass;
         n = pasta_rows_in_pass(&s->f_rows, r, PASTA_PACK_BRANCHES, PASTA_PASS_TOKENS);
         pasta_pass_init(&pass, s->f_rows.items + r, n, reads);
         pt_scope_open();
-        pt loss = slate_losses(job, s, &pass, at);
-        if (answers && !job->alone) { /* one backward pass a shard, so that gradients meet once */
-            pasta_pass_init(&said, s->answer_rows.items, s->answer_rows.n, PASTA_PACK_FORKS);
-            loss = pt_add(loss, answers_loss(job, &said, s->answer_ids, &s->loss_answers));
-        }
-        pt_backward(loss);
+        pt_backward(slate_losses(job, s, &pass, at));
         st = pt_scope_close(err);
         at += pass.n;
-        pasta_pass_release(&said);
         pasta_pass_release(&pass);
     }
-    return answers && job->alone && st == PASTA_OK ? backward_answers(job, s, err) : st;
+    return st;
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
@@ -355,7 +348,7 @@ static void collect_stats(const struct job *job, struct pasta_iql_stats *stats)
             stats->mean_v += s->v[i] / n;
             stats->advantage += u / n;
         }
-        stats->loss_answers += job->total_answers ? s->loss_answers / (double)job->total_answers : 0;
+        stats->loss_choice += job->choices ? s->loss_choice / (double)job->choices : 0;
     }
 }
 
@@ -369,17 +362,17 @@ static pasta_status apply(const struct pasta_trainer *t, struct pasta_optim *opt
     return pt_scope_close(err);
 }
 
-pasta_status pasta_answers_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats, struct pasta_err *err)
+pasta_status pasta_choices_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats, struct pasta_err *err)
 {
     struct pasta_shard shards[PASTA_SHARDS];
     struct job job;
     struct pasta_iql_stats found = {0};
     job_init(&job, t, shards, batch);
-    pasta_status st = run(&job, backward_answers, true, err);
-    if (st == PASTA_OK)
-        st = apply(t, t->answers, learning_rate, &found.grad_q, err);
+    pasta_status st = job.choices ? run(&job, backward_choices, true, err) : PASTA_OK;
+    if (st == PASTA_OK && job.choices)
+        st = apply(t, t->choices, learning_rate, &found.grad_q, err);
     for (int k = 0; k < PASTA_SHARDS; k++)
-        found.loss_answers += shards[k].loss_answers / (double)job.total_answers;
+        found.loss_choice += job.choices ? shards[k].loss_choice / (double)job.choices : 0;
     job_release(&job);
     if (st == PASTA_OK)
         *stats = found;
@@ -392,7 +385,6 @@ pasta_status pasta_iql_step(struct pasta_trainer *t, struct pasta_batch batch, d
     struct job job;
     struct pasta_iql_stats found = {0};
     job_init(&job, t, shards, batch);
-    job.answer_weight = t->settings->answer_weight;
     pasta_status st = run(&job, work_target, false, err);
     if (st == PASTA_OK && !shared(t) && (st = run(&job, backward_v, true, err)) == PASTA_OK)
         st = apply(t, t->v, learning_rate, &found.grad_v, err);
@@ -458,31 +450,13 @@ pasta_status pasta_iql_measure(struct pasta_trainer *t, struct pasta_batch batch
     return st;
 }
 
-/* --- from the answers to IQL -------------------------------------------------------------------------------------- */
-
-static pasta_status answer_id(const struct pasta_spm *spm, const char *answer, int64_t *id, struct pasta_err *err)
-{
-    int64_t *ids;
-    int n;
-    const pasta_status st = pasta_spm_encode(spm, answer, &ids, &n, err);
-    if (st != PASTA_OK)
-        return st;
-    *id = ids[n - 1];
-    free(ids);
-    return PASTA_OK;
-}
-
 pasta_status pasta_trainer_start_iql(struct pasta_trainer *t, struct pasta_err *err)
 {
-    int64_t yes = 0, no = 0;
-    pasta_status st = answer_id(t->model->spm, " yes", &yes, err);
-    if (st != PASTA_OK || (st = answer_id(t->model->spm, " no", &no, err)) != PASTA_OK)
-        return st;
     pt_scope_open();
-    if (t->settings->answer_steps > 0) {
-        pt embed = pt_detach(pasta_params_get(pasta_gemma_params(t->model->f), "model.embed_tokens.weight"));
-        pt_set(t->model->f_head.items[0].tensor, pt_mul_scalar(pt_sub(pt_narrow(embed, 0, yes, 1), pt_narrow(embed, 0, no, 1)), 0.1));
-    }
+    if (t->settings->choice_steps > 0)
+        pt_scale_(t->model->f_head.items[0].tensor, 1.0 / PASTA_CHOICE_SCALE);
+    else
+        pt_fill_(t->model->f_head.items[0].tensor, 0);
     if (!shared(t))
         pasta_params_lerp(pasta_gemma_params(t->model->v), pasta_gemma_params(t->model->f), 1);
     pasta_params_lerp(pasta_gemma_params(t->target), pasta_gemma_params(t->model->f), 1);

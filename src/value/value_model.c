@@ -7,6 +7,7 @@
 #include "pasta/base/json.h"
 #include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
+#include "pasta/base/rng.h"
 #include "pasta/io/file.h"
 #include "pasta/model/weights.h"
 #include "value_impl.h"
@@ -86,9 +87,15 @@ pasta_status pasta_value_model_load(const char *dir, const char *device, struct 
     return st;
 }
 
-static void add_head(struct pasta_params *head, const struct pasta_gemma *trunk, const char *device)
+static void add_head(struct pasta_params *head, const struct pasta_gemma *trunk, const char *device, uint64_t seed, double deviation)
 {
-    pasta_params_add(head, "score.weight", pt_keep(pt_to_device(pt_zeros(PT_F32, PT_SHAPE(1, pasta_gemma_shape(trunk)->hidden_size)), device)));
+    const int64_t D = pasta_gemma_shape(trunk)->hidden_size;
+    float *values = pasta_malloc((size_t)D * sizeof *values);
+    struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_INIT, 0, 1, 0);
+    for (int64_t i = 0; i < D; i++)
+        values[i] = (float)(deviation * pasta_rng_normal(&rng));
+    pasta_params_add(head, "score.weight", pt_keep(pt_to_device(pt_from_f32(values, PT_SHAPE(1, D)), device)));
+    free(values);
 }
 
 static pasta_status check_limit(const char *key, int64_t limit, const struct pasta_gemma *trunk, struct pasta_err *err)
@@ -113,8 +120,8 @@ pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, 
         m->max_tokens_q = (int)settings->max_tokens_q;
         m->max_tokens_v = (int)settings->max_tokens_v;
         pt_scope_open();
-        add_head(&m->f_head, m->f, device);
-        add_head(&m->v_head, m->v, device);
+        add_head(&m->f_head, m->f, device, seed, pasta_gemma_shape(m->f)->initializer_range);
+        add_head(&m->v_head, m->v, device, seed, 0); /* values start at 0 */
         st = pt_scope_close(err);
     }
     free(dir);
@@ -191,7 +198,7 @@ pt pasta_value_read(const struct pasta_gemma *trunk, const struct pasta_params *
 int64_t *pasta_value_prefix(const struct pasta_history *h, int n_turns, int room, int *length)
 {
     int64_t *ids = pasta_malloc((size_t)room * sizeof *ids);
-    *length = pasta_history_write(h, pasta_history_first(h, n_turns, room), n_turns, room, ids, NULL);
+    *length = pasta_history_write(h, pasta_history_first(h, n_turns, room), n_turns, room, ids);
     return ids;
 }
 

@@ -20,7 +20,7 @@ struct training {
     struct pasta_episodes train, held_out;
     struct pasta_metrics *metrics;
     uint64_t seed;
-    int64_t step, last;             /* steps done; of all, answers included */
+    int64_t step, last;             /* steps done; of all, learning the choices included */
     int per_step;                   /* episodes of a batch */
     struct pasta_episode **batch;   /* [per_step] */
     uint32_t *order;                /* [train.n] of `epoch` */
@@ -120,32 +120,32 @@ static pasta_status measure_held_out(struct training *t, struct pasta_err *err)
 static pasta_status take_step(struct training *t, struct pasta_err *err)
 {
     const struct pasta_value_settings *s = t->settings;
-    const bool answers = t->step < s->answer_steps;
-    const struct pasta_train_settings of_answers = {.steps = s->answer_steps, .learning_rate = s->answer_rate, .cosine_period = s->answer_steps};
-    const double rate = answers ? pasta_schedule(&of_answers, t->step) : pasta_schedule(&s->train, t->step - s->answer_steps);
+    const bool choices = t->step < s->choice_steps;
+    const struct pasta_train_settings of_choices = {.steps = s->choice_steps, .learning_rate = s->choice_rate, .cosine_period = s->choice_steps};
+    const double rate = choices ? pasta_schedule(&of_choices, t->step) : pasta_schedule(&s->train, t->step - s->choice_steps);
     struct pasta_iql_stats stats;
-    pasta_status st = t->step == s->answer_steps ? pasta_trainer_start_iql(&t->trainer, err) : PASTA_OK;
+    pasta_status st = t->step == s->choice_steps ? pasta_trainer_start_iql(&t->trainer, err) : PASTA_OK;
     if (st != PASTA_OK)
         return st;
     const struct pasta_batch batch = batch_at(t, t->step);
-    st = answers ? pasta_answers_step(&t->trainer, batch, rate, &stats, err) : pasta_iql_step(&t->trainer, batch, rate, &stats, err);
+    st = choices ? pasta_choices_step(&t->trainer, batch, rate, &stats, err) : pasta_iql_step(&t->trainer, batch, rate, &stats, err);
     if (st != PASTA_OK)
         return st;
-    if (!isfinite(stats.loss_v + stats.loss_q + stats.loss_answers))
-        return pasta_fail(err, PASTA_ERR_FAILED, "step %lld: a loss is not finite; %s may be too high", (long long)t->step + 1, answers ? "value.answer_rate" : "value.train.learning_rate");
+    if (!isfinite(stats.loss_v + stats.loss_q + stats.loss_choice))
+        return pasta_fail(err, PASTA_ERR_FAILED, "step %lld: a loss is not finite; %s may be too high", (long long)t->step + 1, choices ? "value.choice_rate" : "value.train.learning_rate");
     t->step++;
     if (t->step % LOG_EVERY != 0 && t->step != t->last)
         return PASTA_OK;
     pasta_metrics_put(t->metrics, t->step, "learning_rate", rate);
-    pasta_metrics_put(t->metrics, t->step, answers ? "grad_norm/answers" : "grad_norm/q", stats.grad_q);
-    if (answers || s->answer_weight > 0)
-        pasta_metrics_put(t->metrics, t->step, "loss/answers", stats.loss_answers);
-    if (!answers) {
+    pasta_metrics_put(t->metrics, t->step, choices ? "grad_norm/choice" : "grad_norm/q", stats.grad_q);
+    if (choices || s->choice_weight > 0)
+        pasta_metrics_put(t->metrics, t->step, "loss/choice", stats.loss_choice);
+    if (!choices) {
         put_stats(t, "", &stats);
         if (t->trainer.v)
             pasta_metrics_put(t->metrics, t->step, "grad_norm/v", stats.grad_v);
     }
-    if (!answers && t->held_out.n > 0 && (t->step % MEASURE_EVERY == 0 || t->step == t->last))
+    if (!choices && t->held_out.n > 0 && (t->step % MEASURE_EVERY == 0 || t->step == t->last))
         return measure_held_out(t, err);
     return PASTA_OK;
 }
@@ -181,7 +181,7 @@ static pasta_status open_run(struct training *t, const char *out, bool resume, s
 pasta_status pasta_value_train(struct pasta_value_model *model, const struct pasta_value_settings *settings, const struct pasta_sessions *sessions, const char *out,
                                uint64_t seed, int threads, bool resume, struct pasta_value_counts *counts, struct pasta_err *err)
 {
-    struct training t = {.settings = settings, .seed = seed, .last = settings->answer_steps + settings->train.steps, .epoch = -1,
+    struct training t = {.settings = settings, .seed = seed, .last = settings->choice_steps + settings->train.steps, .epoch = -1,
                          .checkpoint = pasta_path_join(out, "checkpoint.safetensors")};
     pasta_status st = read_episodes(&t, model, sessions, err);
     if (st == PASTA_OK) {

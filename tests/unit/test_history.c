@@ -78,23 +78,18 @@ static void tokens_are_those_of_the_text(void **state)
     struct pasta_history h;
     struct pasta_str s = {0};
     int64_t *whole, ids[400];
-    bool answer[400];
-    int n_whole, answers = 0;
+    int n_whole;
     pasta_history_text(&session, 2, NULL, &s);
     assert_int_equal(pasta_spm_encode(spm, s.data, &whole, &n_whole, &err), PASTA_OK);
     assert_int_equal(pasta_history_init(&h, spm, &session, 2, &err), PASTA_OK);
-    const int n = pasta_history_write(&h, 0, 2, 400, ids, answer);
+    const int n = pasta_history_write(&h, 0, 2, 400, ids);
     assert_int_equal(n, n_whole + 1);
     assert_int_equal(ids[0], 2);
     for (int i = 1; i < n; i++)
         assert_int_equal(ids[i], whole[i - 1]);
-    /* four yes or no, "_7" and "_3" in two pieces each, worse */
-    for (int i = 0; i < n; i++)
-        answers += answer[i];
-    assert_int_equal(answers, 4 + 2 + 2 + 1);
     /* a shorter history is a beginning of a longer one */
     int64_t fewer[400];
-    const int n_fewer = pasta_history_write(&h, 0, 1, 400, fewer, NULL);
+    const int n_fewer = pasta_history_write(&h, 0, 1, 400, fewer);
     assert_true(n_fewer < n);
     assert_memory_equal(fewer, ids, (size_t)n_fewer * sizeof *ids);
     pasta_history_release(&h);
@@ -111,15 +106,15 @@ static void limits_cut_the_oldest_turns(void **state)
     struct pasta_history h;
     int64_t ids[400], all[400];
     assert_int_equal(pasta_history_init(&h, spm, &session, 2, &err), PASTA_OK);
-    const int n = pasta_history_write(&h, 0, 2, 400, all, NULL), head = 1 + h.prompt.n;
+    const int n = pasta_history_write(&h, 0, 2, 400, all), head = 1 + h.prompt.n;
     assert_int_equal(pasta_history_first(&h, 2, n), 0);
     assert_int_equal(pasta_history_first(&h, 2, n - 1), 1);
-    assert_int_equal(pasta_history_write(&h, 1, 2, n - 1, ids, NULL), head + h.turns[1].n);
+    assert_int_equal(pasta_history_write(&h, 1, 2, n - 1, ids), head + h.turns[1].n);
     assert_memory_equal(ids, all, (size_t)head * sizeof *ids); /* the initial prompt stays */
     assert_memory_equal(ids + head, all + head + h.turns[0].n, (size_t)h.turns[1].n * sizeof *ids);
     assert_int_equal(pasta_history_first(&h, 2, head), 2);
     /* the prompt line alone is too long: cut at its end, its newline kept */
-    assert_int_equal(pasta_history_write(&h, 2, 2, 3, ids, NULL), 3);
+    assert_int_equal(pasta_history_write(&h, 2, 2, 3, ids), 3);
     assert_int_equal(ids[1], all[1]);
     assert_int_equal(ids[2], all[head - 1]);
     /* a candidate keeps its question mark */

@@ -95,9 +95,9 @@ struct pasta_value_settings {
     int64_t max_tokens_q;          /* l_q */
     int64_t max_tokens_v;          /* l_v */
     bool shared_trunk;             /* one trunk with two heads instead of two trunks */
-    int64_t answer_steps;          /* steps of next-token training on the users' answers before IQL */
-    double answer_rate;            /* its learning rate, over one cosine half-wave */
-    double answer_weight;          /* weight of the same loss beside the Q loss */
+    int64_t choice_steps;          /* steps of learning the users' choices before IQL */
+    double choice_rate;            /* their learning rate, over one cosine half-wave */
+    double choice_weight;          /* weight of the same loss beside the Q loss */
     struct pasta_train_settings train;
 };
 

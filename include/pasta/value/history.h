@@ -11,13 +11,13 @@
  * not marked.
  *
  * V reads a history of t turns, and f the same with the candidate's question put next: f stands where a language model would say yes or no. Both take
- * their value at the last token. Lines and answers are tokenised by themselves, so a longer history begins with the same tokens as a
- * shorter one; they begin at white space, where Gemma's tokenizer breaks anyway. The first token is <bos>.
+ * their value at the last token. Every turn is tokenised by itself, so a longer history begins with the same tokens as a shorter one. The first
+ * token is <bos>.
  *
  *     struct pasta_history h;
  *     pasta_history_init(&h, spm, session, session->n_turns, &err);
  *     const int first = pasta_history_first(&h, turn, room);
- *     const int n = pasta_history_write(&h, first, turn, room, ids, NULL);
+ *     const int n = pasta_history_write(&h, first, turn, room, ids);
  *     pasta_history_release(&h);
  */
 #ifndef PASTA_VALUE_HISTORY_H
@@ -34,7 +34,6 @@ void pasta_history_shorten(const char *prompt, const char *base, struct pasta_st
 
 struct pasta_tokens {
     int64_t *ids;
-    bool *answer;               /* [n], the tokens that the user's answers consist of; NULL: none */
     int n;
 };
 void pasta_tokens_release(struct pasta_tokens *t);
@@ -53,7 +52,7 @@ pasta_status pasta_history_candidate(const struct pasta_spm *spm, const struct p
 /* The first turn to keep so that <bos>, the prompt line and turns first..n_turns-1 take at most `room` tokens: the oldest turns go first, whole;
  * n_turns when none fits. */
 int pasta_history_first(const struct pasta_history *h, int n_turns, int room);
-/* Writes them into ids[room], and which are answers into answer[room] unless NULL; returns their number, at most room (>= 2). The prompt line
- * itself is cut only where it alone is too long: at its end, keeping its newline. */
-int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids, bool *answer);
+/* Writes them into ids[room]; returns their number, at most room (>= 2). The prompt line itself is cut only where it alone is too long: at its
+ * end, keeping its newline. */
+int pasta_history_write(const struct pasta_history *h, int first, int n_turns, int room, int64_t *ids);
 #endif

@@ -11,10 +11,10 @@
  * Rewards (episodes.h) enter less their mean over the training data: where all sessions have the same number of turns this shifts every value of a
  * turn alike and changes no ranking, and values start near 0, where the heads start.
  *
- * A pretrained Gemma can read; the embedded one cannot. So before the first step of IQL, value.answer_steps steps of next-token training
- * teach the trunk the users' answers in the text of the same sessions (history.h). f stands where the answer to its candidate would be
- * said, and its head starts as a tenth of the embedding of "yes" less that of "no"; V's trunk starts as a copy. value.answer_weight
- * keeps the same loss beside the Q loss. Both are 0 for a pretrained model.
+ * A pretrained Gemma can read; the embedded one cannot, and a slate's return says little about each of its members. So before the first
+ * step of IQL, value.choice_steps steps teach f the users' choices in the same sessions, P(column | history, slate) = softmax of f over the slate. Then
+ * f's head is divided by ten, from the scale of such logits to that of values, and V's trunk starts as a copy of f's. value.choice_weight keeps the
+ * same loss, of ten times f, beside the Q loss. Both are 0 for a pretrained model; then f's head starts at 0 as V's does.
  */
 #ifndef PASTA_VALUE_IQL_H
 #define PASTA_VALUE_IQL_H
@@ -29,7 +29,7 @@ pt pasta_iql_v_loss(pt q_target /* [n] */, pt v /* [n] */, double expectile);
 pt pasta_iql_q_loss(pt q /* [n] */, pt reward /* [n] */, pt v_next /* [n], 0 where done */, double discount);
 
 struct pasta_value_counts { int64_t sessions, held_out, transitions; };
-/* Trains `model` in place by settings->answer_steps and settings->train, on all sessions but those of about every twentieth rater, whose sessions
+/* Trains `model` in place by settings->choice_steps and settings->train, on all sessions but those of about every twentieth rater, whose sessions
  * give the held-out curves. Writes checkpoint.safetensors and the curves into `out`; with `resume` goes on from there if it exists. After a signal
  * makes a checkpoint and returns PASTA_ERR_STOPPED. The same seed gives the same weights, resumed or not, and on any number of
  * threads while half a batch fits one pass (16,384 padded tokens). */

@@ -1,6 +1,6 @@
 /* Gemma 1. A layer is x + attention(norm(x)), then x + mlp(norm(x)). Later generations differ in extra norms, soft caps and sliding
  * windows within the same skeleton: they would be further cases of read_config, of the table of names in build, and of attention below. */
-#include "pasta/model/gemma.h"
+#include "gemma_impl.h"
 
 #include <assert.h>
 #include <math.h>
@@ -10,30 +10,8 @@
 #include "pasta/base/json.h"
 #include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
-#include "pasta/base/rng.h"
 #include "pasta/io/file.h"
 #include "pasta/model/weights.h"
-
-static const float UNSEEN = -1e30f; /* added to the attention scores of tokens that are not seen */
-
-struct layer {
-    pt attn_norm;   /* [D] */
-    pt q, k, v, o;  /* [h*d,D], [g*d,D], [g*d,D], [D,h*d] */
-    pt mlp_norm;    /* [D] */
-    pt gate, up;    /* [I,D] */
-    pt down;        /* [D,I] */
-};
-
-struct pasta_gemma {
-    struct pasta_gemma_config config;
-    pt_dtype dtype;
-    char *device;
-    struct pasta_params params; /* owns the tensors named below */
-    pt embed, norm;             /* [V,D], [D] */
-    struct layer *layers;
-    pt cos, sin;                /* [max positions, d/2], owned */
-    double embed_scale;         /* sqrt(D), rounded to the dtype */
-};
 
 /* --- configuration ------------------------------------------------------------------------------------------------ */
 
@@ -80,6 +58,12 @@ static pasta_status parse_config(const cJSON *json, const char *where, struct pa
         (st = optional_int(json, "pad_token_id", where, 0, &c->pad_token_id, err)) != PASTA_OK ||
         (st = optional_int(json, "eos_token_id", where, 1, &c->eos_token_id, err)) != PASTA_OK)
         return st;
+    const char *start = "normal";
+    if (pasta_json_has(json, "pasta_start") && (st = pasta_json_str(json, "pasta_start", where, &start, err)) != PASTA_OK)
+        return st;
+    if (strcmp(start, "normal") != 0 && strcmp(start, "matching") != 0)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: pasta_start: expected \"normal\" or \"matching\", found \"%s\"", where, start);
+    c->matching_start = strcmp(start, "matching") == 0;
     if (c->max_position_embeddings < 1)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: max_position_embeddings: expected at least 1, found 0", where);
     return optional_int(json, "bos_token_id", where, 2, &c->bos_token_id, err);
@@ -128,8 +112,6 @@ static void print_config(const struct pasta_gemma *g, const char *architecture, 
 
 /* --- building ----------------------------------------------------------------------------------------------------- */
 
-enum { LAYER_TENSORS = 9 };
-
 /* The tensors of a layer in the order of struct layer; norms have columns 0. */
 static void layer_shapes(const struct pasta_gemma_config *c, const char *names[LAYER_TENSORS], int64_t shapes[LAYER_TENSORS][2])
 {
@@ -144,34 +126,32 @@ static void layer_shapes(const struct pasta_gemma_config *c, const char *names[L
     }
 }
 
-/* A random start: matrices N(0, initializer_range), norms 0 and the padding token's row 0, as transformers does. */
-static pt random_tensor(const struct pasta_gemma *g, uint64_t seed, uint32_t index, int rank, const int64_t *shape)
+static pt random_tensor(const struct pasta_gemma *g, uint64_t seed, int64_t layer, int which, int64_t rows, int64_t columns)
 {
-    const int64_t count = rank == 2 ? shape[0] * shape[1] : shape[0];
-    float *values = pasta_calloc((size_t)count, sizeof *values);
-    if (rank == 2) {
-        struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_INIT, index, 0, 0);
-        for (int64_t i = 0; i < count; i++)
-            values[i] = (float)(g->config.initializer_range * pasta_rng_normal(&rng));
-        if (index == 0) /* the embedding */
-            memset(values + g->config.pad_token_id * shape[1], 0, (size_t)shape[1] * sizeof *values);
-    }
-    pt t = pt_keep(pt_to_device(pt_to_dtype(pt_from_f32(values, rank, shape), g->dtype), g->device));
+    const int64_t shape[2] = {rows, columns};
+    float *values = pasta_calloc((size_t)(rows * (columns ? columns : 1)), sizeof *values); /* norms start at 0 */
+    if (layer < 0 && columns)
+        pasta_gemma_start_embedding(&g->config, seed, values);
+    else if (columns)
+        pasta_gemma_start_matrix(&g->config, seed, layer, (enum layer_tensor)which, rows, columns, values);
+    pt t = pt_keep(pt_to_device(pt_to_dtype(pt_from_f32(values, columns ? 2 : 1, shape), g->dtype), g->device));
     free(values);
     return t;
 }
 
+/* Where a parameter belongs: layer -1 is outside the layers; columns 0 is a vector. */
+struct place { const char *name; int64_t layer; int which; int64_t rows, columns; };
+
 /* One parameter from `weights`, or at random where that is NULL; stored under its published name. */
-static pasta_status add_tensor(struct pasta_gemma *g, struct pasta_weights *weights, const char *prefix, uint64_t seed, const char *name, int64_t rows, int64_t columns, pt *out, struct pasta_err *err)
+static pasta_status add_tensor(struct pasta_gemma *g, struct pasta_weights *weights, const char *prefix, uint64_t seed, struct place p, pt *out, struct pasta_err *err)
 {
-    const int64_t shape[2] = {rows, columns};
-    const int rank = columns ? 2 : 1;
-    char *as = pasta_asprintf("model.%s.weight", name), *stored = pasta_asprintf("%s%s.weight", prefix, name);
+    const int64_t shape[2] = {p.rows, p.columns};
+    char *as = pasta_asprintf("model.%s.weight", p.name), *stored = pasta_asprintf("%s%s.weight", prefix, p.name);
     pasta_status st = PASTA_OK;
     if (weights)
-        st = pasta_weights_load(weights, stored, as, rank, shape, g->dtype, g->device, &g->params, err);
+        st = pasta_weights_load(weights, stored, as, p.columns ? 2 : 1, shape, g->dtype, g->device, &g->params, err);
     else
-        pasta_params_add(&g->params, as, random_tensor(g, seed, (uint32_t)g->params.n, rank, shape));
+        pasta_params_add(&g->params, as, random_tensor(g, seed, p.layer, p.which, p.rows, p.columns));
     if (st == PASTA_OK)
         *out = pasta_params_get(&g->params, as);
     free(stored);
@@ -186,17 +166,17 @@ static pasta_status add_tensors(struct pasta_gemma *g, struct pasta_weights *wei
     /* a backbone saved alone lacks the prefix */
     const char *prefix = weights && pasta_weights_has(weights, "embed_tokens.weight") ? "" : "model.";
     layer_shapes(&g->config, names, shapes);
-    pasta_status st = add_tensor(g, weights, prefix, seed, "embed_tokens", g->config.vocab_size, g->config.hidden_size, &g->embed, err);
+    pasta_status st = add_tensor(g, weights, prefix, seed, (struct place){"embed_tokens", -1, 0, g->config.vocab_size, g->config.hidden_size}, &g->embed, err);
     for (int64_t l = 0; l < g->config.num_hidden_layers && st == PASTA_OK; l++) {
         struct layer *layer = &g->layers[l];
         pt *const slots[LAYER_TENSORS] = {&layer->attn_norm, &layer->q, &layer->k, &layer->v, &layer->o, &layer->mlp_norm, &layer->gate, &layer->up, &layer->down};
         for (int i = 0; i < LAYER_TENSORS && st == PASTA_OK; i++) {
             char *name = pasta_asprintf("layers.%lld.%s", (long long)l, names[i]);
-            st = add_tensor(g, weights, prefix, seed, name, shapes[i][0], shapes[i][1], slots[i], err);
+            st = add_tensor(g, weights, prefix, seed, (struct place){name, l, i, shapes[i][0], shapes[i][1]}, slots[i], err);
             free(name);
         }
     }
-    return st == PASTA_OK ? add_tensor(g, weights, prefix, seed, "norm", g->config.hidden_size, 0, &g->norm, err) : st;
+    return st == PASTA_OK ? add_tensor(g, weights, prefix, seed, (struct place){"norm", -1, 0, g->config.hidden_size, 0}, &g->norm, err) : st;
 }
 
 /* Tables of cos and sin of position * theta^(-2j/d), angles in float32 as transformers computes them. */
@@ -331,225 +311,4 @@ const char *pasta_gemma_device(const struct pasta_gemma *g)
 struct pasta_params *pasta_gemma_params(struct pasta_gemma *g)
 {
     return &g->params;
-}
-
-/* --- forward ------------------------------------------------------------------------------------------------------ */
-
-/* The rotation of one pass, [B or 1,1,T,d/2]. */
-struct rope { pt cos, sin; };
-
-static struct rope rope_at(const struct pasta_gemma *g, pt positions /* i64 [B or 1,T] */)
-{
-    return (struct rope){pt_unsqueeze(pt_embedding(g->cos, positions), 1), pt_unsqueeze(pt_embedding(g->sin, positions), 1)};
-}
-
-/* (a, b), the halves of a head's width, turn into (a cos - b sin, b cos + a sin). */
-static pt rotate(pt x /* [B,h,T,d] */, struct rope rope)
-{
-    const int64_t half = pt_size(x, -1) / 2;
-    pt a = pt_narrow(x, -1, 0, half), b = pt_narrow(x, -1, half, half);
-    pt parts[2] = {pt_sub(pt_mul(a, rope.cos), pt_mul(b, rope.sin)), pt_add(pt_mul(b, rope.cos), pt_mul(a, rope.sin))};
-    return pt_cat(parts, 2, -1);
-}
-
-static pt split_heads(pt x /* [B,T,n*d] */, int64_t d)
-{
-    return pt_transpose(pt_reshape(x, PT_SHAPE(pt_size(x, 0), pt_size(x, 1), -1, d)), 1, 2); /* [B,n,T,d] */
-}
-
-static pt join_heads(pt x /* [B,n,T,d] */)
-{
-    return pt_reshape(pt_transpose(x, 1, 2), PT_SHAPE(pt_size(x, 0), pt_size(x, 2), -1)); /* [B,T,n*d] */
-}
-
-static pt mlp(const struct layer *layer, pt x)
-{
-    return pt_linear(pt_mul(pt_gelu_tanh(pt_linear(x, layer->gate, NULL)), pt_linear(x, layer->up, NULL)), layer->down, NULL);
-}
-
-static pt embed(const struct pasta_gemma *g, pt ids)
-{
-    return pt_mul_scalar(pt_embedding(g->embed, ids), g->embed_scale);
-}
-
-static pt i64_tensor(const struct pasta_gemma *g, const int64_t *data, int rank, const int64_t *shape)
-{
-    return pt_to_device(pt_from_i64(data, rank, shape), g->device);
-}
-
-static pt causal_bias(const struct pasta_gemma *g, int64_t T)
-{
-    float *bias = pasta_malloc((size_t)(T * T) * sizeof *bias);
-    for (int64_t i = 0; i < T; i++)
-        for (int64_t j = 0; j < T; j++)
-            bias[i * T + j] = j <= i ? 0 : UNSEEN;
-    pt result = pt_to_device(pt_from_f32(bias, PT_SHAPE(1, 1, T, T)), g->device);
-    free(bias);
-    return result;
-}
-
-pt pasta_gemma_hidden(const struct pasta_gemma *g, pt ids, pt positions, pt bias)
-{
-    const int64_t d = g->config.head_dim, T = ids ? pt_size(ids, 1) : 0;
-    const double eps = g->config.rms_norm_eps, scale = 1 / sqrt((double)d);
-    const struct rope rope = rope_at(g, positions ? positions : pt_to_device(pt_unsqueeze(pt_arange(T), 0), g->device));
-    if (!bias)
-        bias = causal_bias(g, T);
-    pt x = embed(g, ids); /* [B,T,D] */
-    for (int64_t l = 0; l < g->config.num_hidden_layers; l++) {
-        const struct layer *layer = &g->layers[l];
-        pt h = pt_rms_norm(x, layer->attn_norm, eps);
-        pt q = rotate(split_heads(pt_linear(h, layer->q, NULL), d), rope); /* [B,h,T,d] */
-        pt k = rotate(split_heads(pt_linear(h, layer->k, NULL), d), rope); /* [B,g,T,d] */
-        pt v = split_heads(pt_linear(h, layer->v, NULL), d);
-        x = pt_add(x, pt_linear(join_heads(pt_attention(q, k, v, bias, scale)), layer->o, NULL));
-        x = pt_add(x, mlp(layer, pt_rms_norm(x, layer->mlp_norm, eps)));
-    }
-    return pt_rms_norm(x, g->norm, eps);
-}
-
-pt pasta_gemma_logits(const struct pasta_gemma *g, pt hidden)
-{
-    return pt_linear(hidden, g->embed, NULL);
-}
-
-/* --- packed forward ----------------------------------------------------------------------------------------------- */
-
-/* What the tokens of one packed pass see; shared by all layers. T = P + N*W. */
-struct view {
-    const struct pasta_gemma_pack *pack;
-    struct rope rope;        /* of all tokens [B,1,T,d/2] */
-    struct rope read_rope;   /* of the tokens read out [B,1,R,d/2] */
-    pt read_index;           /* i64 [B*R], into the rows of [B*T,...] */
-    pt prefix_bias;          /* [1,1,P,P], prefix -> prefix */
-    pt fork_bias;            /* [B,1,N,1,P], branch -> prefix */
-    pt branch_bias;          /* [1,1,W,W], branch -> itself */
-    pt read_bias;            /* [B,1,R,T], tokens read out -> all */
-};
-
-/* Which tokens of its row token t sees: [0, *seen) of the prefix, and [*own, t] of its branch where it is in one (else *own = t + 1). */
-static void token_view(const struct pasta_gemma_pack *p, int64_t row, int64_t t, int64_t *seen, int64_t *own)
-{
-    if (t < p->prefix) {
-        *seen = t + 1;
-        *own = t + 1;
-    } else {
-        const int64_t branch = (t - p->prefix) / p->width;
-        *seen = p->fork[row * p->branches + branch];
-        *own = p->prefix + branch * p->width;
-    }
-}
-
-static struct view make_view(const struct pasta_gemma *g, const struct pasta_gemma_pack *p)
-{
-    const int64_t B = p->rows, P = p->prefix, N = p->branches, W = p->width, R = p->reads, T = P + N * W;
-    int64_t *positions = pasta_malloc((size_t)(B * T) * sizeof *positions), *reads = pasta_malloc((size_t)(B * R) * sizeof *reads);
-    int64_t *read_positions = pasta_malloc((size_t)(B * R) * sizeof *read_positions);
-    float *fork = pasta_malloc((size_t)(B * N * P) * sizeof *fork), *read = pasta_malloc((size_t)(B * R * T) * sizeof *read);
-    for (int64_t b = 0; b < B; b++) {
-        for (int64_t t = 0; t < P; t++)
-            positions[b * T + t] = t;
-        for (int64_t n = 0; n < N; n++) {
-            const int64_t seen = p->fork[b * N + n];
-            assert(seen >= 1 && seen <= P);
-            for (int64_t w = 0; w < W; w++)
-                positions[b * T + P + n * W + w] = seen + w;
-            for (int64_t t = 0; t < P; t++)
-                fork[(b * N + n) * P + t] = t < seen ? 0 : UNSEEN;
-        }
-        for (int64_t r = 0; r < R; r++) {
-            const int64_t at = p->read[b * R + r];
-            int64_t seen, own;
-            assert(at >= 0 && at < T);
-            token_view(p, b, at, &seen, &own);
-            for (int64_t t = 0; t < T; t++)
-                read[(b * R + r) * T + t] = t < seen || (t >= own && t <= at) ? 0 : UNSEEN;
-            reads[b * R + r] = b * T + at;
-            read_positions[b * R + r] = positions[b * T + at];
-        }
-    }
-    struct view view = {
-        .pack = p,
-        .rope = rope_at(g, i64_tensor(g, positions, PT_SHAPE(B, T))),
-        .read_rope = rope_at(g, i64_tensor(g, read_positions, PT_SHAPE(B, R))),
-        .read_index = i64_tensor(g, reads, PT_SHAPE(B * R)),
-        .prefix_bias = causal_bias(g, P),
-        .fork_bias = N ? pt_to_device(pt_from_f32(fork, PT_SHAPE(B, 1, N, 1, P)), g->device) : NULL,
-        .branch_bias = N ? causal_bias(g, W) : NULL,
-        .read_bias = pt_to_device(pt_from_f32(read, PT_SHAPE(B, 1, R, T)), g->device),
-    };
-    free(read);
-    free(fork);
-    free(read_positions);
-    free(reads);
-    free(positions);
-    return view;
-}
-
-/* Branches -> prefix and themselves, one softmax over both, without the scores between different branches.
- * q [B,h,N*W,d]; prefix k, v [B,g,P,d]; own k, v [B,g,N*W,d]; result [B,h,N*W,d]. */
-static pt branch_attention(const struct view *view, pt q, pt prefix_k, pt prefix_v, pt own_k, pt own_v, double scale)
-{
-    const int64_t B = pt_size(q, 0), h = pt_size(q, 1), kv = pt_size(prefix_k, 1), G = h / kv, d = pt_size(q, 3);
-    const int64_t P = view->pack->prefix, N = view->pack->branches, W = view->pack->width;
-    const pt_dtype dtype = pt_dtype_of(q);
-    q = pt_reshape(pt_mul_scalar(q, scale), PT_SHAPE(B, kv, G * N * W, d));
-    pt to_prefix = pt_reshape(pt_matmul(q, pt_transpose(prefix_k, 2, 3)), PT_SHAPE(B, h, N, W, P));
-    /* group the queries of one branch over the heads that share a key head: one small product a branch */
-    const int64_t by_branch[6] = {0, 1, 3, 2, 4, 5};
-    pt own_q = pt_reshape(pt_permute(pt_reshape(q, PT_SHAPE(B, kv, G, N, W, d)), 6, by_branch), PT_SHAPE(B, kv, N, G * W, d));
-    own_k = pt_reshape(own_k, PT_SHAPE(B, kv, N, W, d));
-    own_v = pt_reshape(own_v, PT_SHAPE(B, kv, N, W, d));
-    pt to_own = pt_reshape(pt_matmul(own_q, pt_transpose(own_k, 3, 4)), PT_SHAPE(B, kv, N, G, W, W));
-    to_own = pt_reshape(pt_permute(to_own, 6, by_branch), PT_SHAPE(B, h, N, W, W)); /* the permutation is its own inverse */
-    pt scores[2] = {pt_add(pt_to_dtype(to_prefix, PT_F32), view->fork_bias), pt_add(pt_to_dtype(to_own, PT_F32), pt_unsqueeze(view->branch_bias, 2))};
-    pt weights = pt_to_dtype(pt_softmax(pt_cat(scores, 2, -1), -1), dtype); /* [B,h,N,W,P+W] */
-    pt from_prefix = pt_matmul(pt_reshape(pt_narrow(weights, -1, 0, P), PT_SHAPE(B, kv, G * N * W, P)), prefix_v);
-    pt own_weights = pt_reshape(pt_narrow(weights, -1, P, W), PT_SHAPE(B, kv, G, N, W, W));
-    own_weights = pt_reshape(pt_permute(own_weights, 6, by_branch), PT_SHAPE(B, kv, N, G * W, W));
-    pt from_own = pt_permute(pt_reshape(pt_matmul(own_weights, own_v), PT_SHAPE(B, kv, N, G, W, d)), 6, by_branch);
-    return pt_add(pt_reshape(from_prefix, PT_SHAPE(B, h, N * W, d)), pt_reshape(from_own, PT_SHAPE(B, h, N * W, d)));
-}
-
-static pt packed_attention(const struct view *view, pt q, pt k, pt v, double scale)
-{
-    const int64_t P = view->pack->prefix, tail = view->pack->branches * view->pack->width;
-    pt prefix_k = pt_narrow(k, 2, 0, P), prefix_v = pt_narrow(v, 2, 0, P);
-    pt prefix = pt_attention(pt_narrow(q, 2, 0, P), prefix_k, prefix_v, view->prefix_bias, scale);
-    if (!tail)
-        return prefix;
-    pt branches = branch_attention(view, pt_narrow(q, 2, P, tail), prefix_k, prefix_v, pt_narrow(k, 2, P, tail), pt_narrow(v, 2, P, tail), scale);
-    pt parts[2] = {prefix, branches};
-    return pt_cat(parts, 2, 2);
-}
-
-/* The rows of x [B,T,n] that are read out [B,R,n]. */
-static pt read_rows(const struct view *view, pt x)
-{
-    const int64_t n = pt_size(x, -1);
-    return pt_reshape(pt_index_select(pt_reshape(x, PT_SHAPE(-1, n)), 0, view->read_index), PT_SHAPE(view->pack->rows, view->pack->reads, n));
-}
-
-pt pasta_gemma_packed(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack)
-{
-    const int64_t d = g->config.head_dim, T = pack->prefix + pack->branches * pack->width;
-    const double eps = g->config.rms_norm_eps, scale = 1 / sqrt((double)d);
-    const struct view view = make_view(g, pack);
-    pt x = embed(g, i64_tensor(g, pack->ids, PT_SHAPE(pack->rows, T))); /* [B,T,D] */
-    for (int64_t l = 0; l < g->config.num_hidden_layers; l++) {
-        const struct layer *layer = &g->layers[l];
-        const bool last = l == g->config.num_hidden_layers - 1;
-        pt h = pt_rms_norm(x, layer->attn_norm, eps);
-        pt k = rotate(split_heads(pt_linear(h, layer->k, NULL), d), view.rope); /* [B,g,T,d] */
-        pt v = split_heads(pt_linear(h, layer->v, NULL), d);
-        if (last) { /* from here on only the tokens read out matter */
-            x = read_rows(&view, x);
-            h = read_rows(&view, h);
-        }
-        pt q = rotate(split_heads(pt_linear(h, layer->q, NULL), d), last ? view.read_rope : view.rope);
-        pt mixed = last ? pt_attention(q, k, v, view.read_bias, scale) : packed_attention(&view, q, k, v, scale);
-        x = pt_add(x, pt_linear(join_heads(mixed), layer->o, NULL));
-        x = pt_add(x, mlp(layer, pt_rms_norm(x, layer->mlp_norm, eps)));
-    }
-    return pt_rms_norm(x, g->norm, eps); /* [B,R,D] */
 }

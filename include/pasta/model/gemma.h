@@ -21,12 +21,13 @@ struct pasta_gemma_config {
     int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, max_position_embeddings;
     double rms_norm_eps, rope_theta;
     double initializer_range; /* s.d. of the random start, where a folder has no weights */
+    bool matching_start;      /* config.json's own key pasta_start: "matching" instead of "normal" (gemma_init.c) */
     int64_t pad_token_id, eos_token_id, bos_token_id;
 };
 struct pasta_gemma; /* weights and shape */
 
 /* Loads config.json and the weights of a folder, names with or without their "model." prefix; without weights the network is
- * initialised at random from `seed` (matrices N(0, initializer_range), row of the padding token and norms 0). *initialised tells
+ * initialised at random from `seed` (gemma_init.c: matrices N(0, initializer_range), row of the padding token and norms 0). *initialised tells
  * which. A missing or contradictory config.json, another generation of Gemma, missing tensors: PASTA_ERR_INPUT. */
 pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtype, uint64_t seed, bool *initialised, struct pasta_gemma **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Writes config.json and model.safetensors into an existing folder; `architecture` is the name for config.json, extra: further tensors (score.weight) or NULL. */

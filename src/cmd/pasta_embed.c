@@ -22,6 +22,8 @@
 #include "pasta/io/safetensors.h"
 #include "pasta/model/clip.h"
 #include "pasta/tensor/blas.h"
+#include "plan.h"
+#include "run_stamp.h"
 
 static const char *model_path, *prompts_path, *images_path, *image_root;
 static struct pasta_strings session_paths, preference_paths, rating_paths, ranking_paths;
@@ -43,9 +45,9 @@ static const struct pasta_command command = {
     .name = "pasta-embed",
     .summary = "CLIP features of images and prompts",
     .examples = "  pasta-embed --sessions runs/c/sessions.jsonl --preferences runs/c/preferences.jsonl --ratings runs/c/ratings.jsonl --image-root runs/c --out runs/features\n"
-                "  pasta-embed --model DIR --prompts prompts.txt --images images.txt --image-root DIR --out features.safetensors\n",
+                "  pasta-embed --model DIR --prompts prompts.txt --images images.txt --image-root DIR --out features.safetensors\n"
+                "  pasta-embed --sessions runs/c/sessions.jsonl --image-root runs/c --dry-run\n",
     .options = options,
-    .no_dry_run = true,
     .prepare = pasta_blas_ensure,
     .libraries = pasta_blas_describe,
 };
@@ -159,6 +161,19 @@ static void report(const struct pasta_context *context, const struct pasta_clip 
         pasta_info("%zu images and %zu texts as vectors of %d in %.1f s", n_images, n_texts, pasta_clip_dim(clip), seconds);
 }
 
+/* What --dry-run says: every image is there, and so much will be written. */
+static pasta_status plan(const struct pasta_context *context, const struct pasta_clip *clip, const char *const *paths, size_t n_images, size_t n_texts,
+                         struct pasta_err *err)
+{
+    for (size_t i = 0; i < n_images; i++)
+        if (!pasta_file_exists(paths[i]))
+            return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected a PNG file, found none", paths[i]);
+    const double dim = pasta_clip_dim(clip), images = (double)n_images, texts = (double)n_texts;
+    const struct pasta_plan_row rows[] = {{"images", "", images}, {"texts", "", texts}, {"dim", "", dim}, {"features_disk", "bytes", 4 * dim * (images + texts)}};
+    pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
+    return PASTA_OK;
+}
+
 /* --- listed files --- */
 
 /* Lines of a file as they are; an empty line is an empty string. */
@@ -208,12 +223,17 @@ static pasta_status embed_lists(const struct pasta_context *context, const struc
         status = read_lines(images_path, &list, err);
     for (size_t i = 0; i < list.n && image_root; i++)
         list.items[i] = pasta_arena_printf(&list.arena, "%s/%s", image_root, list.items[i]);
+    if (status == PASTA_OK && context->dry_run) {
+        status = plan(context, clip, list.items, list.n, texts.n, err);
+        goto out;
+    }
     if (status == PASTA_OK)
         status = encode(context, clip, list.items, list.n, texts.items, texts.n, &image_embeds, &text_embeds, err);
     if (status == PASTA_OK)
         status = write_file(context, clip, image_embeds, list.n, text_embeds, texts.n, err);
     if (status == PASTA_OK)
         report(context, clip, list.n, texts.n, started);
+out:
     free(image_embeds);
     free(text_embeds);
     pasta_prompts_release(&texts);
@@ -271,9 +291,30 @@ static void name_all(const struct records *r, struct names *images, struct names
     }
 }
 
+/* settings.json: the records and the encoder decide the pack. Written with it, for a broken image is found late and leaves nothing behind. */
+static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
+{
+    static const char *const kinds[] = {"sessions", "preferences", "ratings", "rankings"};
+    const struct pasta_strings *lists[] = {&session_paths, &preference_paths, &rating_paths, &ranking_paths};
+    struct pasta_arena arena = {0};
+    int n = 0, most = 1;
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
+        most += lists[k]->count;
+    struct pasta_stamp_input *inputs = pasta_arena_alloc(&arena, (size_t)most * sizeof *inputs);
+    char *model = *context->config.embed.model ? pasta_strdup(context->config.embed.model) : pasta_data_path("models/clip-sketch");
+    inputs[n++] = (struct pasta_stamp_input){"encoder", pasta_arena_printf(&arena, "%s/model.safetensors", model)};
+    free(model);
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
+        for (int i = 0; i < lists[k]->count; i++)
+            inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "%s/%d", kinds[k], i), lists[k]->items[i]};
+    const pasta_status status = pasta_run_stamp(context, inputs, n, err);
+    pasta_arena_release(&arena);
+    return status;
+}
+
 static pasta_status write_manifest(const struct pasta_context *context, const struct pasta_clip *clip, size_t n_images, size_t n_texts, struct pasta_err *err)
 {
-    static const char *const outputs[] = {"image.safetensors", "text.safetensors", "index.jsonl"};
+    static const char *const outputs[] = {"image.safetensors", "text.safetensors", "index.jsonl", "settings.json"};
     const struct pasta_strings *inputs[] = {&session_paths, &preference_paths, &rating_paths, &ranking_paths};
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
     pasta_status status = PASTA_OK;
@@ -306,15 +347,23 @@ static pasta_status embed_records(const struct pasta_context *context, const str
         paths = pasta_calloc(images.n, sizeof *paths);
         for (size_t i = 0; i < images.n; i++)
             paths[i] = pasta_arena_printf(&arena, "%s/images/%.2s/%s.png", image_root ? image_root : ".", images.items[i], images.items[i]);
-        status = encode(context, clip, paths, images.n, texts.items, texts.n, &image_embeds, &text_embeds, err);
     }
+    if (status == PASTA_OK && context->dry_run) {
+        status = plan(context, clip, paths, images.n, texts.n, err);
+        goto out;
+    }
+    if (status == PASTA_OK)
+        status = encode(context, clip, paths, images.n, texts.items, texts.n, &image_embeds, &text_embeds, err);
     if (status == PASTA_OK)
         status = pasta_features_write(context->out, pasta_clip_hash(clip), pasta_clip_dim(clip), images.items, image_embeds, images.n, texts.items, text_embeds,
                                       texts.n, err);
     if (status == PASTA_OK)
+        status = stamp(context, err);
+    if (status == PASTA_OK)
         status = write_manifest(context, clip, images.n, texts.n, err);
     if (status == PASTA_OK)
         report(context, clip, images.n, texts.n, started);
+out:
     free(image_embeds);
     free(text_embeds);
     free(paths);
@@ -330,10 +379,15 @@ static pasta_status embed_records(const struct pasta_context *context, const str
 
 static pasta_status prepare_out(const struct pasta_context *context, bool lists, bool *complete, struct pasta_err *err)
 {
-    static const char *const owned[] = {"image.safetensors", "text.safetensors", "index.jsonl", "manifest.json", NULL};
+    static const char *const owned[] = {"image.safetensors", "text.safetensors", "index.jsonl", "settings.json", "manifest.json", NULL};
     *complete = false;
-    if (!lists)
-        return pasta_run_dir(context->out, context->force, context->resume, owned, complete, err);
+    if (!lists) {
+        const pasta_status status = pasta_run_dir(context->out, context->force, context->resume, owned, complete, err);
+        char *settings = pasta_path_join(context->out, "settings.json");
+        const bool stamped = pasta_file_exists(settings);
+        free(settings);
+        return status == PASTA_OK && stamped ? stamp(context, err) : status;
+    }
     if (pasta_file_exists(context->out) && !context->force)
         return pasta_fail(err, PASTA_ERR_USAGE, "'%s' is already there; --force replaces it", context->out);
     return PASTA_OK;
@@ -341,23 +395,23 @@ static pasta_status prepare_out(const struct pasta_context *context, bool lists,
 
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
-    bool lists = prompts_path || images_path, complete;
+    bool lists = prompts_path || images_path, complete = false;
     bool records = session_paths.count + preference_paths.count + rating_paths.count + ranking_paths.count > 0;
     if (lists == records)
         return pasta_fail(err, PASTA_ERR_USAGE, "expected either --prompts and --images, or --sessions, --preferences, --ratings and --rankings, found %s",
                           lists ? "both" : "neither");
     if (raw && records)
         return pasta_fail(err, PASTA_ERR_USAGE, "--raw: expected --prompts or --images; a feature pack holds normalised vectors");
-    pasta_status status = prepare_out(context, lists, &complete, err);
-    if (status != PASTA_OK || complete)
-        return status;
     if (model_path)
         context->config.embed.model = model_path;
     struct pasta_clip *clip;
-    status = pasta_clip_load(context->config.embed.model, context->config.device, &clip, err);
+    pasta_status status = pasta_clip_load(context->config.embed.model, context->config.device, &clip, err);
     if (status != PASTA_OK)
         return status;
-    status = lists ? embed_lists(context, clip, err) : embed_records(context, clip, err);
+    if (!context->dry_run && (status = prepare_out(context, lists, &complete, err)) == PASTA_OK && complete)
+        pasta_info("'%s' is complete: nothing to do", context->out);
+    else if (status == PASTA_OK)
+        status = lists ? embed_lists(context, clip, err) : embed_records(context, clip, err);
     pasta_clip_free(clip);
     return status;
 }

@@ -1,0 +1,23 @@
+# pasta-embed: the same bytes with 1 and 2 threads; --dry-run reads and writes nothing; a complete pack is not taken for one of other records.
+. tests/lib.sh
+config=tests/tiny.json
+run 0 "$bin/pasta-collect" --config $config --seed 6 --out "$work/collect"
+[ $failures -eq 0 ] || finish
+set -- --config $config --sessions "$work/collect/sessions.jsonl" --image-root "$work/collect"
+embed() { "$bin/pasta-embed" "$@"; }
+
+run 0 embed "$@" --dry-run --json
+grep -q '^{"images":288,"texts":[0-9]*,"dim":[0-9]*,"features_disk":[0-9]*}$' "$work/stdout" || { fail "--dry-run"; cat "$work/stdout"; }
+run 3 embed --config $config --sessions "$work/collect/sessions.jsonl" --image-root "$work" --dry-run
+grep -q "expected a PNG file, found none" "$work/stderr" || { fail "an image that is not there"; cat "$work/stderr"; }
+
+run 0 embed "$@" --threads 1 --out "$work/one"
+run 0 embed "$@" --threads 2 --out "$work/two"
+same "$work/one" "$work/two"
+run 0 embed "$@" --out "$work/one" --resume
+grep -q "is complete: nothing to do" "$work/stderr" || { fail "resuming a complete pack"; cat "$work/stderr"; }
+run 2 embed "$@" --preferences "$work/collect/preferences.jsonl" --out "$work/one" --resume
+grep -q "settings.json': expected the settings that this run was started with" "$work/stderr" || { fail "other records"; cat "$work/stderr"; }
+run 0 embed "$@" --preferences "$work/collect/preferences.jsonl" --out "$work/one" --force
+cmp -s "$work/one/image.safetensors" "$work/two/image.safetensors" && fail "--force did not replace the pack"
+finish

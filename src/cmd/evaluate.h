@@ -58,7 +58,7 @@ struct evaluate_held_out {
     struct pasta_features *features;
     int64_t n_people;
     const char **people;        /* [n_people] ids, sorted; an answer without one is a person of its own */
-    uint64_t *seed;             /* [n_people] of the person's sessions, else the run's */
+    uint64_t *seed;             /* [n_people] under which the person was made: of the own sessions, else of the first session, else the run's */
     int32_t *pair_person, *rating_person, *session_person;
     int64_t n_turns;            /* of all sessions */
     int64_t *first_turn;        /* [sessions.n + 1] where a session's turns begin among them */

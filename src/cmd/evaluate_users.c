@@ -60,7 +60,7 @@ static void match_people(struct evaluate_held_out *h, uint64_t seed)
 
     h->seed = pasta_arena_alloc(&h->arena, ((size_t)h->n_people + 1) * sizeof *h->seed);
     for (int64_t p = 0; p < h->n_people; p++)
-        h->seed[p] = seed;
+        h->seed[p] = h->sessions.n ? h->sessions.items[0].seed : seed;
     for (size_t i = 0; i < h->sessions.n; i++)
         h->seed[h->session_person[i]] = h->sessions.items[i].seed;
 }

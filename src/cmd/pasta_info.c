@@ -113,6 +113,27 @@ static pasta_status info_sessions(const char *path, struct pasta_err *err)
     return status;
 }
 
+/* Rows that no stage reads back as records (metrics, responsibilities): JSON line by line. */
+static pasta_status info_rows(const char *path, const char *schema, struct pasta_err *err)
+{
+    struct pasta_lines lines = {0};
+    bool more = true;
+    int64_t n = 0;
+    pasta_status status = pasta_lines_open(&lines, path, err);
+    while (status == PASTA_OK && (status = pasta_lines_next(&lines, &more, err)) == PASTA_OK && more) {
+        cJSON *row = NULL;
+        char *where = pasta_asprintf("%s:%lld", path, (long long)lines.number);
+        status = pasta_json_parse(lines.line.data, lines.line.length, where, &row, err);
+        cJSON_Delete(row);
+        free(where);
+        n++;
+    }
+    pasta_lines_close(&lines);
+    if (status == PASTA_OK)
+        printf("%s: %s, %lld rows\n", path, schema, (long long)n);
+    return status;
+}
+
 static pasta_status info_jsonl(const char *path, struct pasta_err *err)
 {
     char schema[64];
@@ -137,6 +158,8 @@ static pasta_status info_jsonl(const char *path, struct pasta_err *err)
         status = pasta_rankings_read(path, 0, NULL, &r, err);
         n = r.n;
         pasta_rankings_release(&r);
+    } else if (strcmp(schema, "pasta.responsibility/1") == 0 || strcmp(schema, "pasta.metrics/1") == 0) {
+        return info_rows(path, schema, err);
     } else {
         return pasta_fail(err, PASTA_ERR_INPUT, "%s:1: schema: expected a pasta schema, found '%s'", path, schema);
     }

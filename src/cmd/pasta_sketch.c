@@ -82,9 +82,9 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if (each_text != NULL)
         sheet.each = (int)strtol(each_text, &end, 10);
     if (sheet.each < 1 || sheet.each > 100 || (end != NULL && *end != '\0'))
-        return pasta_fail(err, PASTA_ERR_USAGE, "--each: expected a whole number from 1 to 100, found \"%s\"", each_text);
+        return pasta_fail(err, PASTA_ERR_USAGE, "--each: expected a whole number from 1 to 100, found '%s'", each_text);
     if (!context->force && pasta_file_exists(context->out))
-        return pasta_fail(err, PASTA_ERR_USAGE, "--out: \"%s\" exists already; --force replaces it", context->out);
+        return pasta_fail(err, PASTA_ERR_USAGE, "'%s' is already there; --force replaces it", context->out);
     pasta_status status = pasta_prompts_read(prompts_path, &prompts, err);
     if (status == PASTA_OK)
         status = pasta_sketch_open(&context->config.world, &context->config.agent, &world, err);

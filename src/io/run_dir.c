@@ -60,9 +60,33 @@ static bool clear_folder(int at, const char *name, bool all, char *where, size_t
     return ok;
 }
 
+static bool is_there(int at, const char *name)
+{
+    return faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A folder of somebody's own may hold names like ours (images/, config.json): what no run has marked is not ours to remove. */
+static pasta_status check_ours(int at, const char *path, const char *const *owned, struct pasta_err *err)
+{
+    if (is_there(at, "manifest.json") || is_there(at, "settings.json"))
+        return PASTA_OK;
+    for (int i = 0; owned && owned[i]; i++) {
+        char name[256];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(owned[i], "/"), owned[i]);
+        if (is_there(at, name))
+            return pasta_fail(err, PASTA_ERR_USAGE, "--force: '%s' holds '%s' but neither settings.json nor manifest.json, so no run of ours made it: "
+                              "choose another folder, or remove it yourself", path, owned[i]);
+    }
+    return PASTA_OK;
+}
+
 /* Applies clear_folder, and with `all` unlink, to each owned name. */
 static pasta_status clear_owned(int at, const char *path, const char *const *owned, bool all, struct pasta_err *err)
 {
+    bool marked = false;
+    pasta_status status = all ? check_ours(at, path, owned, err) : PASTA_OK;
+    if (status != PASTA_OK)
+        return status;
     /* The manifest goes first: a run that is stopped while it clears must not look finished. */
     if (all && unlinkat(at, "manifest.json", 0) != 0 && errno != ENOENT)
         return pasta_fail_errno(err, "cannot remove '%s/manifest.json'", path);
@@ -70,6 +94,10 @@ static pasta_status clear_owned(int at, const char *path, const char *const *own
         char name[256], where[256];
         size_t length = strlen(owned[i]);
         struct stat info;
+        if (strcmp(owned[i], "settings.json") == 0) { /* goes last: while anything is left, the folder stays marked as ours */
+            marked = true;
+            continue;
+        }
         snprintf(name, sizeof name, "%.*s", (int)(length && owned[i][length - 1] == '/' ? length - 1 : length), owned[i]);
         if (fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
@@ -79,6 +107,8 @@ static pasta_status clear_owned(int at, const char *path, const char *const *own
         if (all && unlinkat(at, name, folder ? AT_REMOVEDIR : 0) != 0 && errno != ENOENT)
             return pasta_fail_errno(err, "cannot remove '%s/%s'", path, name);
     }
+    if (all && marked && unlinkat(at, "settings.json", 0) != 0 && errno != ENOENT)
+        return pasta_fail_errno(err, "cannot remove '%s/settings.json'", path);
     return PASTA_OK;
 }
 

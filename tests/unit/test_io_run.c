@@ -110,10 +110,29 @@ static void force_removes_only_what_is_owned(void **state)
     assert_int_equal(pasta_mkdirs(path_of("elsewhere"), &err), PASTA_OK);
     put("elsewhere/1.png", "x");
     assert_int_equal(symlink(path_of("elsewhere"), path_of("run/deep/images")), 0);
+    put("run/deep/settings.json", "{}");
     assert_int_equal(pasta_run_dir(path_of("run/deep"), false, true, owned, &complete, &err), PASTA_OK);
     assert_int_equal(pasta_run_dir(path_of("run/deep"), true, false, owned, &complete, &err), PASTA_OK);
     assert_false(pasta_file_exists(path_of("run/deep/images")));
     assert_true(pasta_file_exists(path_of("elsewhere/1.png")));
+}
+
+static void force_leaves_a_folder_that_no_run_made(void **state)
+{
+    (void)state;
+    struct pasta_err err = {0};
+    static const char *const names[] = {"images/", "settings.json", NULL};
+    assert_int_equal(pasta_mkdirs(path_of("home/images"), &err), PASTA_OK);
+    put("home/images/holiday.png", "mine");
+    assert_int_equal(pasta_run_dir(path_of("home"), true, false, names, NULL, &err), PASTA_ERR_USAGE);
+    assert_non_null(strstr(err.message, "holds 'images/' but neither settings.json nor manifest.json"));
+    assert_true(pasta_file_exists(path_of("home/images/holiday.png")));
+    err = (struct pasta_err){0};
+    put("home/settings.json", "{}");
+    assert_int_equal(pasta_run_dir(path_of("home"), true, false, names, NULL, &err), PASTA_OK);
+    assert_false(pasta_file_exists(path_of("home/images")));
+    assert_false(pasta_file_exists(path_of("home/settings.json")));
+    assert_int_equal(pasta_run_dir(path_of("home"), true, false, names, NULL, &err), PASTA_OK); /* nothing of ours in it */
 }
 
 static void stale_temporaries_go(void **state)
@@ -408,7 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_folder_rules),
-        cmocka_unit_test(force_removes_only_what_is_owned),
+        cmocka_unit_test(force_removes_only_what_is_owned), cmocka_unit_test(force_leaves_a_folder_that_no_run_made),
         cmocka_unit_test(stale_temporaries_go),
         cmocka_unit_test(run_folder_that_is_a_file),
         cmocka_unit_test(parts_join_in_order),

@@ -43,7 +43,8 @@ pasta_status pasta_mkdirs(const char *path, struct pasta_err *err) PASTA_MUST_CH
 /* Prepares a run folder. Without `force` or `resume`, a folder that has anything in it is refused
  * (PASTA_ERR_USAGE, naming both flags). `force` removes what the run of this kind wrote before: the
  * names listed in `owned` (NULL-terminated; files, or folders named with a final '/'), never anything else, and
- * manifest.json before all. With `resume`, *complete tells whether manifest.json is already there. Temporary files that a killed
+ * manifest.json before all, settings.json after all; a folder that has neither of these two, but such a name, is somebody's own and is
+ * refused (PASTA_ERR_USAGE). With `resume`, *complete tells whether manifest.json is already there. Temporary files that a killed
  * run left (in the folder, with `force` or `resume` in the owned folders too) are removed. */
 pasta_status pasta_run_dir(const char *path, bool force, bool resume, const char *const *owned,
                            bool *complete, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -13,11 +13,6 @@ void pasta_log_init(const char *prog, enum pasta_log_level level)
     log_level = level;
 }
 
-const char *pasta_log_prog(void)
-{
-    return prog_name;
-}
-
 void pasta_log_level_set(enum pasta_log_level level)
 {
     log_level = level;
@@ -48,6 +43,5 @@ static void line(enum pasta_log_level level, const char *name, const char *fmt, 
         va_end(args);                           \
     }
 LEVEL(pasta_error, PASTA_LOG_ERROR, "error")
-LEVEL(pasta_warn, PASTA_LOG_WARN, "warning")
 LEVEL(pasta_info, PASTA_LOG_INFO, "info")
 LEVEL(pasta_debug, PASTA_LOG_DEBUG, "debug")

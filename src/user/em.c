@@ -8,7 +8,6 @@
 #include "pasta/base/mem.h"
 #include "pasta/base/rng.h"
 
-
 /* --- phases ---------------------------------------------------------------------------------------------------------------------- */
 
 static const struct pasta_train_settings *phase_settings(const struct pasta_em *em, enum em_phase phase)

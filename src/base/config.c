@@ -1,7 +1,6 @@
 #include "pasta/base/config.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -35,7 +34,8 @@ struct key {
     I(name ".steps", field.steps, steps_, 1, 1e9, source, "optimiser steps"),                                          \
     I(name ".batch", field.batch, batch_, 1, 1e7, source, "examples a step"),                                          \
     N(name ".learning_rate", field.learning_rate, rate, 0, 10, source, "learning rate at its peak"),                   \
-    I(name ".cosine_period", field.cosine_period, cosine, 0, 1e9, source, "T of cosine annealing: half a wave, so the rate rises again after T; 0: constant"),    \
+    I(name ".cosine_period", field.cosine_period, cosine, 0, 1e9, source,                                              \
+      "T of cosine annealing: half a wave, so the rate rises again after T; 0: constant"),                             \
     I(name ".warmup", field.warmup, "0", 0, 1e9, 'O', "steps of linear warm-up"),                                      \
     N(name ".weight_decay", field.weight_decay, wd, 0, 10, source, "decoupled weight decay"),                          \
     N(name ".clip_norm", field.clip_norm, clip, 0, 1e9, clip_source, "bound on the global gradient norm; 0: none"),         \
@@ -302,10 +302,8 @@ static pasta_status read_object(struct pasta_config *config, const cJSON *object
 pasta_status pasta_config_read(struct pasta_config *config, const char *path, struct pasta_err *err)
 {
     FILE *file = fopen(path, "rb");
-    if (!file) {
-        pasta_fail_errno(err, "cannot open config '%s'", path);
-        return PASTA_ERR_INPUT;
-    }
+    if (!file)
+        return pasta_fail(err, PASTA_ERR_INPUT, "cannot open config '%s': %s", path, strerror(errno));
     struct pasta_str text = {0};
     char block[8192];
     for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
@@ -340,9 +338,8 @@ static void print_value(const struct pasta_config *config, const struct key *key
     }
 }
 
-/* Length of the section part of a dotted name that starts at depth `level`: "user_model.main" of
- * "user_model.main.steps" has two sections. */
-static int sections(const char *name, const char *start[4], size_t length[4])
+/* Cuts a dotted name into its parts; returns how many sections come before the key itself: 2 of "user_model.main.steps". */
+static int cut_name(const char *name, const char *start[4], size_t length[4])
 {
     int n = 0;
     for (const char *dot; (dot = strchr(name, '.')); name = dot + 1) {
@@ -362,7 +359,7 @@ void pasta_config_print(const struct pasta_config *config, struct pasta_str *out
     pasta_str_add(out, "{");
     bool first = true;
     for (int i = 0; i < N_KEYS; i++) {
-        int n = sections(keys[i].name, part, part_length), same = 0;
+        int n = cut_name(keys[i].name, part, part_length), same = 0;
         while (same < depth && same < n && part_length[same] == open_length[same] &&
                memcmp(part[same], open[same], part_length[same]) == 0)
             same++;

@@ -159,11 +159,7 @@ static pasta_status append(void *ctx, const char *line, size_t length, const cha
 
 pasta_status pasta_sessions_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_sessions *out, struct pasta_err *err)
 {
-    size_t before = out->n;
-    pasta_status status = pasta_records_read(path, skip_bad, skipped, append, out, err);
-    if (status != PASTA_OK)
-        out->n = before;
-    return status;
+    return pasta_records_read(path, skip_bad, skipped, append, out, &out->n, err);
 }
 
 void pasta_sessions_release(struct pasta_sessions *s)

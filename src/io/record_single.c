@@ -52,11 +52,7 @@ static pasta_status append_preference(void *ctx, const char *line, size_t length
 
 pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_preferences *out, struct pasta_err *err)
 {
-    size_t before = out->n;
-    pasta_status status = pasta_records_read(path, skip_bad, skipped, append_preference, out, err);
-    if (status != PASTA_OK)
-        out->n = before;
-    return status;
+    return pasta_records_read(path, skip_bad, skipped, append_preference, out, &out->n, err);
 }
 
 void pasta_preference_print(const struct pasta_preference *p, struct pasta_str *out)
@@ -109,11 +105,7 @@ static pasta_status append_rating(void *ctx, const char *line, size_t length, co
 
 pasta_status pasta_ratings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_ratings *out, struct pasta_err *err)
 {
-    size_t before = out->n;
-    pasta_status status = pasta_records_read(path, skip_bad, skipped, append_rating, out, err);
-    if (status != PASTA_OK)
-        out->n = before;
-    return status;
+    return pasta_records_read(path, skip_bad, skipped, append_rating, out, &out->n, err);
 }
 
 void pasta_rating_print(const struct pasta_rating *r, struct pasta_str *out)
@@ -175,11 +167,7 @@ static pasta_status append_ranking(void *ctx, const char *line, size_t length, c
 
 pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_rankings *out, struct pasta_err *err)
 {
-    size_t before = out->n;
-    pasta_status status = pasta_records_read(path, skip_bad, skipped, append_ranking, out, err);
-    if (status != PASTA_OK)
-        out->n = before;
-    return status;
+    return pasta_records_read(path, skip_bad, skipped, append_ranking, out, &out->n, err);
 }
 
 void pasta_ranking_print(const struct pasta_ranking *r, struct pasta_str *out)

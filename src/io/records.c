@@ -11,8 +11,9 @@ static bool is_blank(const struct pasta_str *line)
 }
 
 pasta_status pasta_records_read(const char *path, int64_t skip_bad, int64_t *skipped, pasta_record_fn parse, void *out,
-                                struct pasta_err *err)
+                                size_t *n, struct pasta_err *err)
 {
+    const size_t before = *n;
     struct pasta_lines lines = {0};
     struct pasta_str where = {0};
     int64_t good = 0, bad = 0;
@@ -35,7 +36,9 @@ pasta_status pasta_records_read(const char *path, int64_t skip_bad, int64_t *ski
     if (status == PASTA_OK && !good)
         status = bad ? pasta_fail(err, PASTA_ERR_INPUT, "%s: expected records, found %lld bad lines and no good one", path, (long long)bad)
                      : pasta_fail(err, PASTA_ERR_INPUT, "%s: expected records, found none", path);
-    if (status == PASTA_OK && skipped)
+    if (status != PASTA_OK)
+        *n = before;
+    else if (skipped)
         *skipped = bad;
     return status;
 }

@@ -9,7 +9,7 @@
 typedef pasta_status (*pasta_record_fn)(void *out, const char *line, size_t length, const char *where, struct pasta_err *err);
 
 /* Calls parse for every line that is not blank. Up to skip_bad lines may be PASTA_ERR_INPUT; *skipped (may be NULL) counts
- * them. A file without a good record is PASTA_ERR_INPUT. */
+ * them. A file without a good record is PASTA_ERR_INPUT. On failure *n, the number of records in `out`, is what it was. */
 pasta_status pasta_records_read(const char *path, int64_t skip_bad, int64_t *skipped, pasta_record_fn parse, void *out,
-                                struct pasta_err *err) PASTA_MUST_CHECK;
+                                size_t *n, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -170,11 +170,6 @@ const struct pasta_bpe *pasta_clip_bpe(const struct pasta_clip *clip)
     return clip->bpe;
 }
 
-const struct pasta_preprocess *pasta_clip_preprocess(const struct pasta_clip *clip)
-{
-    return &clip->preprocess;
-}
-
 double pasta_clip_logit_scale(const struct pasta_clip *clip)
 {
     return exp(pt_item(clip->logit_scale));

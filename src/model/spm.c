@@ -62,16 +62,6 @@ int pasta_spm_bos(const struct pasta_spm *spm)
     return module->bos(spm->model);
 }
 
-int pasta_spm_eos(const struct pasta_spm *spm)
-{
-    return module->eos(spm->model);
-}
-
-int pasta_spm_pad(const struct pasta_spm *spm)
-{
-    return module->pad(spm->model);
-}
-
 pasta_status pasta_spm_encode(const struct pasta_spm *spm, const char *text, int64_t **ids, int *n, struct pasta_err *err)
 {
     /* No piece is shorter than a byte, so a text never has more pieces than bytes (plus a dummy prefix). */

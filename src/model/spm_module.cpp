@@ -1,3 +1,4 @@
+// spm_module.cpp: the C face that spm_module.h describes, over the SentencePiece library.
 #include "spm_module.h"
 
 #include <sentencepiece_processor.h>
@@ -43,16 +44,6 @@ static int bos(const void *model)
     return processor(model).bos_id();
 }
 
-static int eos(const void *model)
-{
-    return processor(model).eos_id();
-}
-
-static int pad(const void *model)
-{
-    return processor(model).pad_id();
-}
-
 static int encode(const void *model, const char *text, int64_t *ids, int room, char *message, size_t size)
 {
     try {
@@ -71,4 +62,4 @@ static int encode(const void *model, const char *text, int64_t *ids, int room, c
 }
 
 extern "C" __attribute__((visibility("default"))) const pasta_spm_module pasta_spm_functions;
-const pasta_spm_module pasta_spm_functions = {load, unload, pieces, bos, eos, pad, encode};
+const pasta_spm_module pasta_spm_functions = {load, unload, pieces, bos, encode};

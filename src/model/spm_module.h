@@ -14,10 +14,7 @@ struct pasta_spm_module {
     void *(*load)(const char *path, char *message, size_t size);
     void (*unload)(void *model);
     int (*pieces)(const void *model);
-    /* Ids of special pieces, -1 where the model has none. */
-    int (*bos)(const void *model);
-    int (*eos)(const void *model);
-    int (*pad)(const void *model);
+    int (*bos)(const void *model); /* id of <bos>, -1 where the model has none */
     /* Writes up to `room` ids and returns how many there are; -1 with the reason in message[size] on failure. */
     int (*encode)(const void *model, const char *text, int64_t *ids, int room, char *message, size_t size);
 };

@@ -231,7 +231,7 @@ const char *pasta_weights_hash(struct pasta_weights *w)
     return w->hash;
 }
 
-/* --- parameter lists and checkpoints are both a set of named tensors in one file --- */
+/* --- files of parameters, and checkpoints: both are a set of named tensors in one file --- */
 
 struct item { char *name; pt tensor; };
 struct items { struct item *list; int n; size_t capacity; };
@@ -282,8 +282,8 @@ static pasta_status items_write(const struct items *items, const char *path, con
     return tensors != PASTA_OK ? tensors : status;
 }
 
-/* Checks one item against the file. `exact`: the dtype has to agree, not only its kind. */
-static pasta_status item_check(const struct item *item, const struct pasta_safetensors *file, bool exact, struct pasta_err *err)
+/* Checks one item against the file. */
+static pasta_status item_check(const struct item *item, const struct pasta_safetensors *file, struct pasta_err *err)
 {
     int64_t shape[PASTA_ST_MAX_RANK];
     const int rank = pt_rank(item->tensor);
@@ -300,17 +300,17 @@ static pasta_status item_check(const struct item *item, const struct pasta_safet
         return pasta_fail(err, PASTA_ERR_INPUT, "'%s': tensor '%s': expected shape %s, found %s", path, item->name,
                           shape_print(rank, shape).text, shape_print(t->rank, t->shape).text);
     pt_dtype stored;
-    if (!dtype_from_st(t->dtype, &stored) || is_floating(stored) != is_floating(want) || (exact && stored != want))
+    if (!dtype_from_st(t->dtype, &stored) || stored != want)
         return pasta_fail(err, PASTA_ERR_INPUT, "'%s': tensor '%s': expected %s, found %s", path, item->name, pt_dtype_name(want),
                           pasta_st_dtype_name(t->dtype));
     return PASTA_OK;
 }
 
-/* Overwrites the values of items from a file with exactly the same names and shapes; nothing is changed unless everything fits. */
-static pasta_status items_read(const struct items *items, const struct pasta_safetensors *file, bool exact, struct pasta_err *err)
+/* Overwrites the values of items from a file with exactly the same names, dtypes and shapes; nothing is changed unless everything fits. */
+static pasta_status items_read(const struct items *items, const struct pasta_safetensors *file, struct pasta_err *err)
 {
     for (int i = 0; i < items->n; i++) {
-        const pasta_status status = item_check(&items->list[i], file, exact, err);
+        const pasta_status status = item_check(&items->list[i], file, err);
         if (status != PASTA_OK)
             return status;
     }
@@ -333,20 +333,6 @@ pasta_status pasta_params_save(const struct pasta_params *params, const char *pa
     items_add_params(&items, "", params);
     const pasta_status status = items_write(&items, path, &dtype, NULL, 0, err);
     items_release(&items);
-    return status;
-}
-
-pasta_status pasta_params_restore(struct pasta_params *params, const char *path, struct pasta_err *err)
-{
-    struct pasta_safetensors *file;
-    pasta_status status = pasta_safetensors_open(path, &file, err);
-    if (status != PASTA_OK)
-        return status;
-    struct items items = {0};
-    items_add_params(&items, "", params);
-    status = items_read(&items, file, false, err);
-    items_release(&items);
-    pasta_safetensors_close(file);
     return status;
 }
 
@@ -410,7 +396,7 @@ pasta_status pasta_checkpoint_restore(const char *path, int64_t *step, const str
         status = read_counter(file, key, &steps[i + 1], err);
     }
     if (status == PASTA_OK)
-        status = items_read(&items, file, true, err);
+        status = items_read(&items, file, err);
     if (status == PASTA_OK) {
         *step = steps[0];
         for (int i = 0; i < n_optims; i++)

@@ -121,12 +121,14 @@ static void release_images(struct pasta_image *images, int n)
     free(images);
 }
 
-static void check_pixels(const struct pasta_clip *clip, const struct pasta_image *images, int n, const float *expected)
+static void check_pixels(const char *dir, int side, const struct pasta_image *images, int n, const float *expected)
 {
-    int side = (int)pasta_clip_shape_of(clip)->image_size, values = 3 * side * side;
+    const int values = 3 * side * side;
+    struct pasta_preprocess preprocess;
+    MUST(pasta_preprocess_read(dir, side, &preprocess, &err));
     float *pixels = pasta_malloc((size_t)values * sizeof *pixels);
     for (int i = 0; i < n; i++) {
-        MUST(pasta_preprocess_image(pasta_clip_preprocess(clip), &images[i], side, pixels, &err));
+        MUST(pasta_preprocess_image(&preprocess, &images[i], side, pixels, &err));
         /* One step of 8 bits is 0.013 or more: this is equality of the resized bytes. */
         assert_true(largest_difference(pixels, expected + (size_t)i * (size_t)values, values) < 2e-6);
     }
@@ -140,7 +142,7 @@ static void check_images(const struct pasta_clip *clip, const char *dir, struct 
     struct pasta_image *images = read_images(dir, &names, &n);
     assert_true(n >= 4);
     float *out = pasta_malloc((size_t)(n * dim) * sizeof *out), *one = pasta_malloc((size_t)dim * sizeof *one);
-    check_pixels(clip, images, n, want(expected, "pixel_values", PASTA_ST_F32, 4)->data);
+    check_pixels(dir, (int)pasta_clip_shape_of(clip)->image_size, images, n, want(expected, "pixel_values", PASTA_ST_F32, 4)->data);
     const float *embeds = want(expected, "image_embeds", PASTA_ST_F32, 2)->data;
     MUST(pasta_clip_images(clip, images, n, false, out, &err));
     assert_true(cosine_distance(out, embeds, n, dim) < 1e-5);

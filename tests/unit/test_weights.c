@@ -180,7 +180,18 @@ static void misfits_are_named(void **state)
     pasta_params_release(&loaded);
 }
 
-/* --- parameter files --- */
+/* --- checkpoints --- */
+
+static pasta_status params_save(struct pasta_params *p, const char *path, struct pasta_err *err)
+{
+    return pasta_checkpoint_save(path, 1, &(struct pasta_checkpoint_list){"p", p}, 1, NULL, 0, err);
+}
+
+static pasta_status params_restore(struct pasta_params *p, const char *path, struct pasta_err *err)
+{
+    int64_t step;
+    return pasta_checkpoint_restore(path, &step, &(struct pasta_checkpoint_list){"p", p}, 1, NULL, 0, err);
+}
 
 static void parameters_survive_a_round_trip_or_stay_untouched(void **state)
 {
@@ -195,28 +206,22 @@ static void parameters_survive_a_round_trip_or_stay_untouched(void **state)
     add(&other, "b", 7, 1, (int64_t[]){5});
     add(&other, "a", 7, 2, (int64_t[]){3, 2});
     add(&fewer, "a", 0, 2, (int64_t[]){2, 3});
-    must(pasta_params_save(&p, path.text, PT_F32, &err), &err);
+    must(params_save(&p, path.text, &err), &err);
     pasta_params_requires_grad(&q, true);
-    must(pasta_params_restore(&q, path.text, &err), &err);
+    must(params_restore(&q, path.text, &err), &err);
     assert_true(distance(p.items[0].tensor, q.items[1].tensor) == 0 && distance(p.items[1].tensor, q.items[0].tensor) == 0);
-    must_fail(pasta_params_restore(&other, path.text, &shape), &shape, "params.safetensors': tensor 'a'", "expected shape [3,2], found [2,3]");
+    must_fail(params_restore(&other, path.text, &shape), &shape, "params.safetensors': tensor 'p/a'", "expected shape [3,2], found [2,3]");
     pt_scope_open();
     assert_true(fabs(pt_item(pt_select(other.items[0].tensor, 0, 0)) - 7) < 1e-6); /* 'b' fits but was not written */
     assert_int_equal(pt_scope_close(NULL), PASTA_OK);
-    must_fail(pasta_params_restore(&fewer, path.text, &count), &count, "expected 1 tensors, found 2", "");
+    must_fail(params_restore(&fewer, path.text, &count), &count, "expected 1 tensors, found 2", "");
     add(&fewer, "c", 0, 1, (int64_t[]){5});
-    must_fail(pasta_params_restore(&fewer, path.text, &name), &name, "tensor 'c'", "no such tensor");
-    must(pasta_params_save(&p, path.text, PT_BF16, &err), &err); /* a half-precision file fits f32 parameters */
-    must(pasta_params_restore(&q, path.text, &err), &err);
-    const double d = distance(p.items[0].tensor, q.items[1].tensor);
-    assert_true(d > 0 && d < 0.02);
+    must_fail(params_restore(&fewer, path.text, &name), &name, "tensor 'p/c'", "no such tensor");
     pasta_params_release(&p);
     pasta_params_release(&q);
     pasta_params_release(&other);
     pasta_params_release(&fewer);
 }
-
-/* --- checkpoints --- */
 
 enum kind { ADAMW, ADAFACTOR, N_KINDS };
 

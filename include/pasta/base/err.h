@@ -6,7 +6,7 @@
  *
  *     struct pasta_err err = {0};
  *     if (pasta_file_read(path, &text, &err) != PASTA_OK)
- *         return pasta_err_exit(&err);
+ *         return err.status;
  *
  * Messages are lower case without a full stop: subject quoted, what was expected, what was
  * found, a hint. Bad data names its place: `FILE:LINE: field: expected X, found Y`.

@@ -39,7 +39,6 @@ pasta_status pasta_clip_save(const struct pasta_clip *clip, const char *dir, pt_
 void pasta_clip_free(struct pasta_clip *clip);
 const struct pasta_clip_shape *pasta_clip_shape_of(const struct pasta_clip *clip);
 const struct pasta_bpe *pasta_clip_bpe(const struct pasta_clip *clip);
-const struct pasta_preprocess *pasta_clip_preprocess(const struct pasta_clip *clip);
 int pasta_clip_dim(const struct pasta_clip *clip);          /* D */
 const char *pasta_clip_hash(const struct pasta_clip *clip); /* the encoder's identity in feature packs */
 double pasta_clip_logit_scale(const struct pasta_clip *clip); /* exp already applied */

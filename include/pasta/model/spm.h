@@ -14,20 +14,12 @@
 #define PASTA_MODEL_SPM_H
 #include "pasta/base/err.h"
 #include <stdint.h>
-#ifdef __cplusplus
-extern "C" {
-#endif
 struct pasta_spm;
 /* A missing or broken file is PASTA_ERR_INPUT naming it. */
 pasta_status pasta_spm_load(const char *path, struct pasta_spm **out, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_spm_free(struct pasta_spm *spm); /* NULL is legal */
 int pasta_spm_vocab(const struct pasta_spm *spm); /* number of pieces: ids are below it */
-int pasta_spm_bos(const struct pasta_spm *spm);   /* id of <bos>, -1 where the model has none; so too below */
-int pasta_spm_eos(const struct pasta_spm *spm);
-int pasta_spm_pad(const struct pasta_spm *spm);
+int pasta_spm_bos(const struct pasta_spm *spm);   /* id of <bos>, -1 where the model has none */
 /* Ids of `text` without <bos>; *ids is malloc'd (caller frees), *n its length. Empty text gives n = 0. */
 pasta_status pasta_spm_encode(const struct pasta_spm *spm, const char *text, int64_t **ids, int *n, struct pasta_err *err) PASTA_MUST_CHECK;
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -19,8 +19,6 @@ const char *pasta_weights_hash(struct pasta_weights *w);
 
 /* Writes params as one safetensors file; dtype PT_F32, PT_F16 or PT_BF16 for floating-point ones. */
 pasta_status pasta_params_save(const struct pasta_params *params, const char *path, pt_dtype dtype, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Overwrites the values of params from a file that holds exactly the same names and shapes. */
-pasta_status pasta_params_restore(struct pasta_params *params, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* A training checkpoint: one safetensors file with every list (PREFIX/NAME), every optimiser's state (optimN/NAME), and in its metadata
  * the step counter and each optimiser's steps; dtypes as they are. Written atomically. Restoring checks names, dtypes and shapes

@@ -28,7 +28,7 @@ static void common_table(struct common *c, struct pasta_option table[N_COMMON + 
         {"force", PASTA_OPT_FLAG, &c->force, NULL, "replace the results of an earlier run", NULL},
         {"resume", PASTA_OPT_FLAG, &c->resume, NULL, "go on with an interrupted run", NULL},
         {"quiet", PASTA_OPT_FLAG, &c->quiet, NULL, "errors only", NULL},
-        {"verbose", PASTA_OPT_FLAG, &c->verbose, NULL, "say more", NULL},
+        {"verbose", PASTA_OPT_FLAG, &c->verbose, NULL, "say more: also version, seed, threads and device", NULL},
         {"json", PASTA_OPT_FLAG, &c->json, NULL, "print the summary on stdout as JSON", NULL},
         {"dry-run", PASTA_OPT_FLAG, &c->dry_run, NULL, "check the inputs and print what the run would take", NULL},
         {"print-config", PASTA_OPT_FLAG, &c->print_config, NULL, "print the resolved configuration and stop", NULL},

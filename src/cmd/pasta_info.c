@@ -170,12 +170,8 @@ static pasta_status info_jsonl(const char *path, struct pasta_err *err)
 
 static pasta_status read_manifest(const char *dir, cJSON **out, struct pasta_err *err)
 {
-    struct pasta_str text = {0};
     char *path = pasta_path_join(dir, "manifest.json");
-    pasta_status status = pasta_file_read(path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data ? text.data : "", text.length, path, out, err);
-    pasta_str_release(&text);
+    pasta_status status = pasta_json_read(path, out, err);
     free(path);
     return status;
 }

@@ -152,6 +152,23 @@ pasta_status pasta_file_read(const char *path, struct pasta_str *out, struct pas
     return PASTA_OK;
 }
 
+pasta_status pasta_json_read(const char *path, cJSON **out, struct pasta_err *err)
+{
+    struct pasta_str text = {0};
+    cJSON *tree = NULL;
+    pasta_status status = pasta_file_read(path, &text, err);
+    if (status == PASTA_OK)
+        status = pasta_json_parse(text.data, text.length, path, &tree, err);
+    if (status == PASTA_OK && !cJSON_IsObject(tree))
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected an object, found %s", path, pasta_json_type_name(tree));
+    pasta_str_release(&text);
+    if (status == PASTA_OK)
+        *out = tree;
+    else
+        cJSON_Delete(tree);
+    return status;
+}
+
 pasta_status pasta_file_write(const char *path, const void *bytes, size_t length, struct pasta_err *err)
 {
     struct pasta_out out;

@@ -10,16 +10,6 @@
 /* Ids beyond this are a broken file, not a large vocabulary. */
 enum { MAX_VOCAB = 1 << 22 };
 
-static pasta_status read_json(const char *path, cJSON **out, struct pasta_err *err)
-{
-    struct pasta_str text = {0};
-    pasta_status status = pasta_file_read(path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data ? text.data : "", text.length, path, out, err);
-    pasta_str_release(&text);
-    return status;
-}
-
 /* Finds the largest id of a {"token": id} object. */
 static pasta_status check_vocab(const cJSON *vocab, const char *where, int *n_tokens, struct pasta_err *err)
 {
@@ -106,7 +96,7 @@ static pasta_status load_pair(const char *vocab_path, const char *merges_path, s
     struct pasta_bpe *bpe = NULL;
     char **lines = NULL;
     int n_tokens = 0, n_merges = 0;
-    pasta_status status = read_json(vocab_path, &vocab, err);
+    pasta_status status = pasta_json_read(vocab_path, &vocab, err);
     if (status == PASTA_OK && !cJSON_IsObject(vocab))
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected an object, found %s", vocab_path, pasta_json_type_name(vocab));
     if (status == PASTA_OK)
@@ -199,7 +189,7 @@ static pasta_status load_single(const char *path, struct pasta_bpe **out, struct
     const char *suffix;
     struct pasta_bpe *bpe = NULL;
     int n_tokens = 0;
-    pasta_status status = read_json(path, &root, err);
+    pasta_status status = pasta_json_read(path, &root, err);
     if (status == PASTA_OK)
         status = pasta_json_object(root, "model", path, &model, err);
     if (status == PASTA_OK)

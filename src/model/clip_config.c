@@ -116,19 +116,13 @@ pasta_status clip_config_read(const char *dir, struct pasta_clip_shape *out, str
         .text = {512, 2048, 12, 8, true, 1e-5}, .vision = {768, 3072, 12, 12, true, 1e-5}, .vocab = 49408, .context = 77,
         .image_size = 224, .patch = 32, .projection = 512, .logit_scale_init = 2.6592};
     char *path = pasta_path_join(dir, "config.json");
-    struct pasta_str text = {0};
     cJSON *root = NULL;
-    pasta_status status = pasta_file_read(path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data ? text.data : "", text.length, path, &root, err);
-    if (status == PASTA_OK && !cJSON_IsObject(root))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected an object, found %s", path, pasta_json_type_name(root));
+    pasta_status status = pasta_json_read(path, &root, err);
     if (status == PASTA_OK)
         status = parse(root, path, &s, err);
     if (status == PASTA_OK)
         *out = s;
     cJSON_Delete(root);
-    pasta_str_release(&text);
     free(path);
     return status;
 }

@@ -72,15 +72,11 @@ static pasta_status parse_config(const cJSON *json, const char *where, struct pa
 static pasta_status read_config(const char *dir, struct pasta_gemma_config *config, struct pasta_err *err)
 {
     char *path = pasta_path_join(dir, "config.json");
-    struct pasta_str text = {0};
     cJSON *json = NULL;
-    pasta_status st = pasta_file_read(path, &text, err);
-    if (st == PASTA_OK)
-        st = pasta_json_parse(text.data, text.length, path, &json, err);
+    pasta_status st = pasta_json_read(path, &json, err);
     if (st == PASTA_OK)
         st = parse_config(json, path, config, err);
     cJSON_Delete(json);
-    pasta_str_release(&text);
     free(path);
     return st;
 }

@@ -276,13 +276,8 @@ pasta_status pasta_preprocess_read(const char *dir, int size, struct pasta_prepr
 {
     char *path = pasta_path_join(dir, "preprocessor_config.json");
     struct pasta_preprocess p = pasta_preprocess_clip(size);
-    struct pasta_str text = {0};
     cJSON *root = NULL;
-    pasta_status status = pasta_file_read(path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data ? text.data : "", text.length, path, &root, err);
-    if (status == PASTA_OK && !cJSON_IsObject(root))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected an object, found %s", path, pasta_json_type_name(root));
+    pasta_status status = pasta_json_read(path, &root, err);
     if (status == PASTA_OK)
         status = parse(root, path, &p, err);
     if (status == PASTA_OK && p.do_crop && (p.crop_width != size || p.crop_height != size))
@@ -290,7 +285,6 @@ pasta_status pasta_preprocess_read(const char *dir, int size, struct pasta_prepr
     if (status == PASTA_OK)
         *out = p;
     cJSON_Delete(root);
-    pasta_str_release(&text);
     free(path);
     return status;
 }

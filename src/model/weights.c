@@ -116,12 +116,9 @@ static struct pasta_safetensors *file_named(const struct pasta_weights *w, const
 /* Opens every shard that the index names and checks that it holds what the index says. */
 static pasta_status open_shards(struct pasta_weights *w, const char *path, struct pasta_err *err)
 {
-    struct pasta_str text = {0};
     cJSON *index = NULL;
     const cJSON *map, *entry;
-    pasta_status status = pasta_file_read(path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data, text.length, path, &index, err);
+    pasta_status status = pasta_json_read(path, &index, err);
     if (status == PASTA_OK)
         status = pasta_json_object(index, "weight_map", path, &map, err);
     if (status != PASTA_OK)
@@ -145,7 +142,6 @@ static pasta_status open_shards(struct pasta_weights *w, const char *path, struc
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: weight_map: expected at least one tensor, found none", path);
 out:
     cJSON_Delete(index);
-    pasta_str_release(&text);
     return status;
 }
 

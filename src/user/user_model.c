@@ -126,18 +126,14 @@ pasta_status pasta_user_model_save(const struct pasta_user_model *m, const char 
 
 static pasta_status read_config(const char *path, struct pasta_user_model **out, struct pasta_err *err)
 {
-    struct pasta_str text = {0};
     cJSON *json = NULL;
     const char *schema, *aggregate_name, *encoder;
     int64_t types, dim, width;
     double temperature_max;
     enum pasta_aggregate aggregate;
-    pasta_status status = pasta_file_read(path, &text, err);
+    pasta_status status = pasta_json_read(path, &json, err);
     if (status != PASTA_OK)
-        goto out;
-    status = pasta_json_parse(text.data, text.length, path, &json, err);
-    if (status != PASTA_OK)
-        goto out;
+        return status;
     if ((status = pasta_json_str(json, "schema", path, &schema, err)) != PASTA_OK)
         goto out;
     if (strcmp(schema, SCHEMA) != 0) {
@@ -163,7 +159,6 @@ static pasta_status read_config(const char *path, struct pasta_user_model **out,
     *out = pasta_user_model_new((int)types, (int)dim, (int)width, aggregate, temperature_max, encoder);
 out:
     cJSON_Delete(json);
-    pasta_str_release(&text);
     return status;
 }
 

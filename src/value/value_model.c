@@ -34,18 +34,14 @@ static pasta_status load_tokenizer(struct pasta_value_model *m, const char *dir,
 static pasta_status read_limit(const char *dir, int *limit, struct pasta_err *err)
 {
     char *path = pasta_path_join(dir, "tokenizer_config.json");
-    struct pasta_str text = {0};
     cJSON *json = NULL;
     int64_t value = 0;
-    pasta_status st = pasta_file_read(path, &text, err);
-    if (st == PASTA_OK)
-        st = pasta_json_parse(text.data, text.length, path, &json, err);
+    pasta_status st = pasta_json_read(path, &json, err);
     if (st == PASTA_OK)
         st = pasta_json_int(json, "model_max_length", path, MIN_TOKENS, 1 << 20, &value, err);
     if (st == PASTA_OK)
         *limit = (int)value;
     cJSON_Delete(json);
-    pasta_str_release(&text);
     free(path);
     return st;
 }

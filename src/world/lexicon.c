@@ -223,17 +223,13 @@ static pasta_status read_all(struct sketch_lexicon *l, const cJSON *root, const 
 pasta_status sketch_lexicon_read(const char *lexicon_path, const char *drawings_path, struct sketch_lexicon *out, struct pasta_err *err)
 {
     memset(out, 0, sizeof *out);
-    struct pasta_str text = {0};
     cJSON *root = NULL;
     pasta_status status = sketch_drawings_read(drawings_path, &out->drawings, err);
     if (status == PASTA_OK)
-        status = pasta_file_read(lexicon_path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data, text.length, lexicon_path, &root, err);
+        status = pasta_json_read(lexicon_path, &root, err);
     if (status == PASTA_OK)
         status = read_all(out, root, lexicon_path, err);
     cJSON_Delete(root);
-    pasta_str_release(&text);
     if (status != PASTA_OK)
         sketch_lexicon_release(out);
     return status;

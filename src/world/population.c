@@ -137,15 +137,11 @@ pasta_status sketch_population_read(const char *path, int types, struct sketch_p
     memset(out, 0, sizeof *out);
     if (types < 1 || types > SKETCH_MAX_TYPES)
         return pasta_fail(err, PASTA_ERR_USAGE, "world.rater_types: expected 1 to %d, found %d", SKETCH_MAX_TYPES, types);
-    struct pasta_str text = {0};
     cJSON *root = NULL;
-    pasta_status status = pasta_file_read(path, &text, err);
-    if (status == PASTA_OK)
-        status = pasta_json_parse(text.data, text.length, path, &root, err);
+    pasta_status status = pasta_json_read(path, &root, err);
     if (status == PASTA_OK)
         status = read_types(out, root, path, types, err);
     cJSON_Delete(root);
-    pasta_str_release(&text);
     if (status != PASTA_OK)
         sketch_population_release(out);
     return status;

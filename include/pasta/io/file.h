@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "pasta/base/err.h"
+#include "pasta/base/json.h"
 #include "pasta/base/str.h"
 
 struct pasta_out {
@@ -33,6 +34,8 @@ void pasta_out_abort(struct pasta_out *out); /* legal on a zeroed struct and aft
  * that is none, as PASTA_ERR_INPUT. */
 pasta_status pasta_file_read(const char *path, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_file_write(const char *path, const void *bytes, size_t length, struct pasta_err *err) PASTA_MUST_CHECK;
+/* A file that holds one JSON object, parsed as pasta_json_parse does; the caller deletes the tree. */
+pasta_status pasta_json_read(const char *path, cJSON **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Atomic but without fsync: for the thousands of content-addressed images, which are checked on reading.
  * Never compresses. The folder must exist. Safe when threads write the same path: one whole file wins. */
 pasta_status pasta_file_write_lazy(const char *path, const void *bytes, size_t length, struct pasta_err *err) PASTA_MUST_CHECK;

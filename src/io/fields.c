@@ -157,7 +157,8 @@ int64_t pasta_fields_opt_int(struct pasta_fields *f, const struct pasta_place *a
     return value ? whole_of(f, at, key, value, min, max) : missing;
 }
 
-int pasta_fields_name(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, const char *const *names, int n)
+int pasta_fields_name(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, const char *const *names,
+                      int n)
 {
     const char *found = pasta_fields_text(f, at, obj, key);
     for (int i = 0; i < n; i++)
@@ -171,7 +172,8 @@ int pasta_fields_name(struct pasta_fields *f, const struct pasta_place *at, cons
     return 0;
 }
 
-const cJSON *pasta_fields_array(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int min, int max, int *n)
+const cJSON *pasta_fields_array(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int min, int max,
+                                int *n)
 {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(obj, key);
     *n = 0;

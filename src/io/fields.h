@@ -32,17 +32,22 @@ void pasta_fields_fail(struct pasta_fields *f, const struct pasta_place *at, con
 
 /* Strings must not be empty. `_opt` getters give NULL (for an empty string too), NAN or `missing` for a field that is missing
  * or null. Whole numbers lie within 2^53, which JSON's doubles keep. */
-const char *pasta_fields_text(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key); /* borrowed from the tree */
+/* borrowed from the tree */
+const char *pasta_fields_text(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key);
 const char *pasta_fields_str(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key);
 const char *pasta_fields_opt_str(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key);
 double pasta_fields_num(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, double min, double max);
-double pasta_fields_opt_num(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, double min, double max);
+double pasta_fields_opt_num(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, double min,
+                            double max);
 int64_t pasta_fields_int(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int64_t min, int64_t max);
-int64_t pasta_fields_opt_int(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int64_t min, int64_t max, int64_t missing);
+int64_t pasta_fields_opt_int(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int64_t min,
+                             int64_t max, int64_t missing);
 /* Index of the string in names[n]. */
-int pasta_fields_name(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, const char *const *names, int n);
+int pasta_fields_name(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, const char *const *names,
+                      int n);
 /* An array of min..max items; *n is 0 after a failure. */
-const cJSON *pasta_fields_array(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int min, int max, int *n);
+const cJSON *pasta_fields_array(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int min, int max,
+                                int *n);
 /* Items of arrays: an object, a string copied into the arena, a number. */
 bool pasta_fields_object(struct pasta_fields *f, const struct pasta_place *at, const cJSON *item);
 const char *pasta_fields_item_str(struct pasta_fields *f, const struct pasta_place *at, const cJSON *item);

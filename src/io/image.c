@@ -192,8 +192,8 @@ pasta_status pasta_png_encode(const struct pasta_image *image, const char *const
         e.rows[y] = image->pixels + (size_t)y * (size_t)image->width * 3;
     e.texts = pasta_calloc((size_t)n_text, sizeof *e.texts);
     for (int i = 0; i < n_text; i++)
-        e.texts[i] = (png_text){.compression = is_ascii(texts[i][1]) ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE, .key = (char *)texts[i][0],
-                                .text = (char *)texts[i][1], .text_length = strlen(texts[i][1])};
+        e.texts[i] = (png_text){.compression = is_ascii(texts[i][1]) ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE,
+                                .key = (char *)texts[i][0], .text = (char *)texts[i][1], .text_length = strlen(texts[i][1])};
     e.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, e.reason, on_error, on_warning);
     e.info = e.png ? png_create_info_struct(e.png) : NULL;
     bool ok = e.info && encode_guarded(&e, image, n_text);

@@ -50,7 +50,8 @@ static pasta_status append_preference(void *ctx, const char *line, size_t length
     return f.status;
 }
 
-pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_preferences *out, struct pasta_err *err)
+pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_preferences *out,
+                                    struct pasta_err *err)
 {
     return pasta_records_read(path, skip_bad, skipped, append_preference, out, &out->n, err);
 }

@@ -49,7 +49,8 @@ static pasta_status fill_tokens(struct pasta_bpe *bpe, const cJSON *vocab, const
 }
 
 /* Sets merge `rank` from its two symbols; they and their concatenation must be tokens. */
-static pasta_status put_merge(struct pasta_bpe *bpe, int rank, const char *left, const char *right, const char *where, struct pasta_err *err)
+static pasta_status put_merge(struct pasta_bpe *bpe, int rank, const char *left, const char *right, const char *where,
+                              struct pasta_err *err)
 {
     char *joined = pasta_asprintf("%s%s", left, right);
     struct bpe_merge m = {bpe_find(bpe, left), bpe_find(bpe, right), bpe_find(bpe, joined)};
@@ -67,7 +68,8 @@ static pasta_status put_merge_text(struct pasta_bpe *bpe, int rank, char *text, 
 {
     char *space = strchr(text, ' ');
     if (!space || space == text || !space[1] || strchr(space + 1, ' '))
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: merge %d: expected two symbols and a space between them, found '%.60s'", where, rank + 1, text);
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: merge %d: expected two symbols and a space between them, found '%.60s'", where,
+                          rank + 1, text);
     *space = '\0';
     return put_merge(bpe, rank, text, space + 1, where, err);
 }
@@ -142,7 +144,8 @@ static pasta_status fill_merges(struct pasta_bpe *bpe, const cJSON *merges, cons
         else if (cJSON_IsArray(item) && cJSON_GetArraySize(item) == 2 && cJSON_IsString(left) && cJSON_IsString(right))
             status = put_merge(bpe, rank, left->valuestring, right->valuestring, path, err);
         else
-            status = pasta_fail(err, PASTA_ERR_INPUT, "%s: merge %d: expected two symbols, found %s", path, rank + 1, pasta_json_type_name(item));
+            status = pasta_fail(err, PASTA_ERR_INPUT, "%s: merge %d: expected two symbols, found %s", path, rank + 1,
+                                pasta_json_type_name(item));
         if (status != PASTA_OK)
             break;
         rank++;
@@ -195,7 +198,8 @@ static pasta_status load_single(const char *path, struct pasta_bpe **out, struct
     if (status == PASTA_OK)
         status = pasta_json_str(model, "end_of_word_suffix", path, &suffix, err);
     if (status == PASTA_OK && strcmp(suffix, "</w>") != 0)
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: end_of_word_suffix: expected '</w>' (CLIP's tokenizer), found '%.20s'", path, suffix);
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: end_of_word_suffix: expected '</w>' (CLIP's tokenizer), found '%.20s'", path,
+                            suffix);
     if (status == PASTA_OK)
         status = pasta_json_object(model, "vocab", path, &vocab, err);
     if (status == PASTA_OK)
@@ -230,7 +234,8 @@ out:
 
 pasta_status pasta_bpe_load(const char *dir, struct pasta_bpe **out, struct pasta_err *err)
 {
-    char *vocab = pasta_path_join(dir, "vocab.json"), *merges = pasta_path_join(dir, "merges.txt"), *single = pasta_path_join(dir, "tokenizer.json");
+    char *vocab = pasta_path_join(dir, "vocab.json"), *merges = pasta_path_join(dir, "merges.txt");
+    char *single = pasta_path_join(dir, "tokenizer.json");
     pasta_status status;
     if (!pasta_file_exists(vocab) && pasta_file_exists(single))
         status = load_single(single, out, err);

@@ -13,7 +13,8 @@ pasta_status bpe_clean(const char *text, size_t length, struct pasta_str *out, s
 /* The next piece of cleaned text: *start and *length of it from *position on, which moves behind it. False at the end. */
 bool bpe_next_piece(const struct pasta_str *clean, size_t *position, const char **start, size_t *length);
 
-/* The printable symbol (UTF-8, NUL-terminated, static order of OpenAI's table) that stands for a byte, and the byte at a place of that order. */
+/* The printable symbol (UTF-8, NUL-terminated, static order of OpenAI's table) that stands for a byte, and the byte at a place of
+ * that order. */
 void bpe_byte_symbol(uint8_t byte, char symbol[3]);
 uint8_t bpe_byte_at(int place); /* place 0..255 in the vocabulary's order */
 #endif

@@ -1,7 +1,7 @@
 /* bpe_train.c: learns a byte-pair vocabulary from texts.
  *
- * The words of the texts are counted once; then the most frequent pair of neighbouring symbols becomes a symbol, until the vocabulary is full.
- * Source: Sennrich, Haddow & Birch, ACL 2016, algorithm 1.
+ * The words of the texts are counted once; then the most frequent pair of neighbouring symbols becomes a symbol, until the vocabulary
+ * is full. Source: Sennrich, Haddow & Birch, ACL 2016, algorithm 1.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -155,7 +155,8 @@ static void learn_merges(struct pasta_bpe *bpe, struct words *words, int wanted)
 pasta_status pasta_bpe_train(const char *const *texts, size_t n, int vocab, struct pasta_bpe **out, struct pasta_err *err)
 {
     if (vocab < 512 + 2)
-        return pasta_fail(err, PASTA_ERR_USAGE, "vocabulary size %d: expected at least 514, for 512 byte symbols and two special tokens", vocab);
+        return pasta_fail(err, PASTA_ERR_USAGE, "vocabulary size %d: expected at least 514, for 512 byte symbols and two special tokens",
+                          vocab);
     struct words words = {0};
     struct pasta_bpe *bpe = bpe_new(vocab, 0);
     add_bytes(bpe);

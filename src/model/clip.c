@@ -62,8 +62,8 @@ pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_c
     if (status == PASTA_OK)
         status = pasta_bpe_load(dir, &clip->bpe, err);
     if (status == PASTA_OK && pasta_bpe_vocab(clip->bpe) > clip->shape.vocab)
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a tokenizer of at most vocab_size %lld entries, found %d", dir, (long long)clip->shape.vocab,
-                            pasta_bpe_vocab(clip->bpe));
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a tokenizer of at most vocab_size %lld entries, found %d", dir,
+                            (long long)clip->shape.vocab, pasta_bpe_vocab(clip->bpe));
     if (status == PASTA_OK && pasta_bpe_end(clip->bpe) != clip->shape.end)
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected the tokenizer's end token to have config.json's eos_token_id %lld, found %lld", dir,
                             (long long)clip->shape.end, (long long)pasta_bpe_end(clip->bpe));
@@ -81,7 +81,8 @@ pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_c
     return PASTA_OK;
 }
 
-pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, const char *device, struct pasta_clip **out, struct pasta_err *err)
+pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, const char *device,
+                            struct pasta_clip **out, struct pasta_err *err)
 {
     struct pasta_clip *clip = pasta_calloc(1, sizeof *clip);
     clip->shape = *shape;
@@ -231,7 +232,8 @@ static pasta_status text_batch(const struct pasta_clip *clip, const char *const 
     return status;
 }
 
-pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out, struct pasta_err *err)
+pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out,
+                               struct pasta_err *err)
 {
     int dim = pasta_clip_dim(clip);
     bool grad = pt_grad_enable(false);

@@ -46,7 +46,8 @@ static pasta_status read_text(const cJSON *section, const char *where, struct pa
         status = read_int(section, "max_position_embeddings", where, 2, &s->context, err);
     if (status == PASTA_OK)
         status = read_int(section, "eos_token_id", where, 0, &end, err);
-    /* Published configs carry 2, which is wrong for their vocabulary; the reference pools such texts at the highest id, the true end token. */
+    /* Published configs carry 2, which is wrong for their vocabulary; the reference pools such texts at the highest id, the true end
+     * token. */
     s->end = end == 2 && s->vocab > 49407 ? 49407 : end;
     return status;
 }
@@ -72,12 +73,14 @@ pasta_status clip_shape_check(const struct pasta_clip_shape *s, const char *wher
     static const char *const names[] = {"text", "vision"};
     for (int i = 0; i < 2; i++)
         if (towers[i]->width % towers[i]->heads != 0)
-            return pasta_fail(err, kind, "%s: %s tower: expected a width that the heads divide, found width %lld and %lld heads", where, names[i],
-                              (long long)towers[i]->width, (long long)towers[i]->heads);
+            return pasta_fail(err, kind, "%s: %s tower: expected a width that the heads divide, found width %lld and %lld heads", where,
+                              names[i], (long long)towers[i]->width, (long long)towers[i]->heads);
     if (s->patch > s->image_size)
-        return pasta_fail(err, kind, "%s: patch size: expected at most the image size %lld, found %lld", where, (long long)s->image_size, (long long)s->patch);
+        return pasta_fail(err, kind, "%s: patch size: expected at most the image size %lld, found %lld", where, (long long)s->image_size,
+                          (long long)s->patch);
     if (s->end >= s->vocab)
-        return pasta_fail(err, kind, "%s: eos_token_id: expected an id below vocab_size %lld, found %lld", where, (long long)s->vocab, (long long)s->end);
+        return pasta_fail(err, kind, "%s: eos_token_id: expected an id below vocab_size %lld, found %lld", where, (long long)s->vocab,
+                          (long long)s->end);
     return PASTA_OK;
 }
 
@@ -147,5 +150,6 @@ void clip_config_print(const struct pasta_clip *clip, struct pasta_str *out)
                           "    \"pad_token_id\": %lld\n  }",
                      (long long)s->vocab, (long long)s->context, (long long)pasta_bpe_start(clip->bpe), (long long)s->end, (long long)s->end);
     print_tower(out, "vision", &s->vision, s->projection);
-    pasta_str_printf(out, ",\n    \"num_channels\": 3,\n    \"image_size\": %lld,\n    \"patch_size\": %lld\n  }\n}\n", (long long)s->image_size, (long long)s->patch);
+    pasta_str_printf(out, ",\n    \"num_channels\": 3,\n    \"image_size\": %lld,\n    \"patch_size\": %lld\n  }\n}\n",
+                     (long long)s->image_size, (long long)s->patch);
 }

@@ -37,12 +37,14 @@ struct clip_param { char *name; int rank; int64_t shape[4]; double init_std; /* 
 struct clip_param *clip_param_list(const struct pasta_clip_shape *shape, int *n);
 void clip_param_list_free(struct clip_param *list, int n);
 /* Adds all of them to `params`, at random. */
-pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params,
+                              struct pasta_err *err) PASTA_MUST_CHECK;
 /* Looks every parameter up in clip->params once. */
 void clip_bind(struct pasta_clip *clip);
 
 pasta_status clip_config_read(const char *dir, struct pasta_clip_shape *out, struct pasta_err *err) PASTA_MUST_CHECK;
 void clip_config_print(const struct pasta_clip *clip, struct pasta_str *out);
 /* What no config.json may hold: sizes that do not fit each other. `where` names the source. */
-pasta_status clip_shape_check(const struct pasta_clip_shape *s, const char *where, pasta_status kind, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status clip_shape_check(const struct pasta_clip_shape *s, const char *where, pasta_status kind,
+                              struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -127,8 +127,8 @@ void clip_bind(struct pasta_clip *c)
 
 /* --- the vision tower's first layers, started from what is known of images --- */
 
-/* One two-dimensional cosine over a patch in one of three colour directions, and its expected size in natural and drawn images, which falls as
- * 1 / frequency. */
+/* One two-dimensional cosine over a patch in one of three colour directions, and its expected size in natural and drawn images, which
+ * falls as 1 / frequency. */
 struct wave { int colour, u, v; double size; };
 
 static int compare_waves(const void *a, const void *b)
@@ -141,11 +141,13 @@ static int compare_waves(const void *a, const void *b)
     return order ? order : x->v - y->v;
 }
 
-/* The patch embedding as the largest `width` waves, each scaled to the same size: then a patch's structure is not drowned by its mean colour, as it is
- * with random filters, and the first norm sees a whitened patch. Further filters, if any, stay as they are. values [width,3,p,p]. */
+/* The patch embedding as the largest `width` waves, each scaled to the same size: then a patch's structure is not drowned by its mean
+ * colour, as it is with random filters, and the first norm sees a whitened patch. Further filters, if any, stay as they are. values
+ * [width,3,p,p]. */
 static void init_patches(float *values, int64_t width, int64_t p)
 {
-    static const double colours[3][3] = {{0.57735, 0.57735, 0.57735}, {0.70711, 0, -0.70711}, {0.40825, -0.8165, 0.40825}}, strength[3] = {1, 0.27, 0.15};
+    static const double colours[3][3] = {{0.57735, 0.57735, 0.57735}, {0.70711, 0, -0.70711}, {0.40825, -0.8165, 0.40825}};
+    static const double strength[3] = {1, 0.27, 0.15};
     int64_t n = 3 * p * p;
     struct wave *waves = pasta_malloc((size_t)n * sizeof *waves);
     for (int64_t i = 0; i < n; i++) {
@@ -178,7 +180,8 @@ static void init_positions(float *values, int64_t width, int64_t n)
 }
 
 /* Source: transformers CLIPPreTrainedModel._init_weights with initializer_factor 1, the vision tower's patches and positions apart. */
-pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params, struct pasta_err *err)
+pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params,
+                              struct pasta_err *err)
 {
     int n;
     struct clip_param *list = clip_param_list(shape, &n);

@@ -44,7 +44,8 @@ static pasta_status make_pair(struct pasta_clip_stream *s, int64_t pair, struct 
     if (status == PASTA_OK)
         status = pasta_preprocess_image(&s->clip->preprocess, &image, (int)side, b->pixels + slot * 3 * side * side, err);
     if (status == PASTA_OK)
-        status = pasta_bpe_encode(s->clip->bpe, caption->data ? caption->data : "", (int)context, b->ids + slot * context, &b->lengths[slot], err);
+        status = pasta_bpe_encode(s->clip->bpe, caption->data ? caption->data : "", (int)context, b->ids + slot * context,
+                                  &b->lengths[slot], err);
     for (int64_t j = b->lengths[slot]; status == PASTA_OK && j < context; j++)
         b->ids[slot * context + j] = s->clip->shape.end;
     pasta_image_release(&image);
@@ -79,7 +80,8 @@ static void *work(void *argument)
     return NULL;
 }
 
-struct pasta_clip_stream *pasta_clip_stream_open(const struct pasta_clip *clip, const struct pasta_clip_source *source, int batch, int64_t first_step, int threads)
+struct pasta_clip_stream *pasta_clip_stream_open(const struct pasta_clip *clip, const struct pasta_clip_source *source, int batch,
+                                                 int64_t first_step, int threads)
 {
     struct pasta_clip_stream *s = pasta_calloc(1, sizeof *s);
     size_t n = (size_t)batch, side = (size_t)clip->shape.image_size, context = (size_t)clip->shape.context;
@@ -105,7 +107,8 @@ struct pasta_clip_stream *pasta_clip_stream_open(const struct pasta_clip *clip, 
     return s;
 }
 
-pasta_status pasta_clip_stream_next(struct pasta_clip_stream *s, const float **pixels, const int64_t **ids, int *n_ids, struct pasta_err *err)
+pasta_status pasta_clip_stream_next(struct pasta_clip_stream *s, const float **pixels, const int64_t **ids, int *n_ids,
+                                    struct pasta_err *err)
 {
     struct buffer *b = &s->buffers[s->step % BUFFERS];
     pthread_mutex_lock(&s->lock);

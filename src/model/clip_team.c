@@ -48,7 +48,8 @@ struct pasta_clip_team *pasta_clip_team_new(struct pasta_clip *clip, int batch, 
 {
     struct pasta_clip_team *team = pasta_calloc(1, sizeof *team);
     size_t values = (size_t)batch * (size_t)clip->shape.projection;
-    *team = (struct pasta_clip_team){.clip = clip, .batch = batch, .threads = threads, .n_chunks = (batch + PASTA_CLIP_CHUNK - 1) / PASTA_CLIP_CHUNK};
+    *team = (struct pasta_clip_team){.clip = clip, .batch = batch, .threads = threads,
+                                     .n_chunks = (batch + PASTA_CLIP_CHUNK - 1) / PASTA_CLIP_CHUNK};
     team->chunks = pasta_calloc((size_t)team->n_chunks, sizeof *team->chunks);
     for (int i = 0; i < team->n_chunks; i++) {
         struct chunk *c = &team->chunks[i];
@@ -142,7 +143,8 @@ static pasta_status add_gradients(struct pasta_clip_team *team, struct pasta_err
     return pt_scope_close(err);
 }
 
-pasta_status pasta_clip_team_gradients(struct pasta_clip_team *team, const float *pixels, const int64_t *ids, int n_ids, double *loss, struct pasta_err *err)
+pasta_status pasta_clip_team_gradients(struct pasta_clip_team *team, const float *pixels, const int64_t *ids, int n_ids, double *loss,
+                                       struct pasta_err *err)
 {
     double value = 0;
     team->pixels = pixels;

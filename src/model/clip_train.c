@@ -80,7 +80,8 @@ static void fit_probe(pt x /* [n,dim] */, pt target /* [n] */, struct pasta_para
     pasta_optim_free(optim);
 }
 
-pasta_status pasta_clip_probe(const float *embeds, const int *labels, int n, int n_train, int dim, int n_classes, double *accuracy, struct pasta_err *err)
+pasta_status pasta_clip_probe(const float *embeds, const int *labels, int n, int n_train, int dim, int n_classes, double *accuracy,
+                              struct pasta_err *err)
 {
     struct pasta_params probe = {0};
     float *x = standardise(embeds, n, n_train, dim);

@@ -152,7 +152,8 @@ static void to_planes(const struct pasta_image *image, int left, int top, int si
             }
 }
 
-pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const struct pasta_image *image, int size, float *out, struct pasta_err *err)
+pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const struct pasta_image *image, int size, float *out,
+                                    struct pasta_err *err)
 {
     struct pasta_image scaled = {0};
     const struct pasta_image *from = image;
@@ -170,8 +171,8 @@ pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const stru
     int width = p->do_crop ? p->crop_width : from->width, height = p->do_crop ? p->crop_height : from->height;
     pasta_status status = PASTA_OK;
     if (width != size || height != size) {
-        status = pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected %d x %d after preprocessing, found %d x %d", image->width, image->height,
-                            size, size, width, height);
+        status = pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected %d x %d after preprocessing, found %d x %d",
+                            image->width, image->height, size, size, width, height);
     } else {
         float table[3][256];
         for (int c = 0; c < 3; c++)
@@ -201,7 +202,8 @@ static pasta_status read_flag(const cJSON *root, const char *key, const char *pa
 }
 
 /* A size as a number, {"shortest_edge"} or {"height","width"}; *shortest is NULL where only a full size makes sense. */
-static pasta_status read_size(const cJSON *root, const char *key, const char *path, int *shortest, int *width, int *height, struct pasta_err *err)
+static pasta_status read_size(const cJSON *root, const char *key, const char *path, int *shortest, int *width, int *height,
+                              struct pasta_err *err)
 {
     const cJSON *size = cJSON_GetObjectItemCaseSensitive(root, key);
     int64_t a, b;
@@ -209,7 +211,8 @@ static pasta_status read_size(const cJSON *root, const char *key, const char *pa
     if (!pasta_json_has(root, key))
         return PASTA_OK;
     if (cJSON_IsNumber(size) || (shortest && pasta_json_has(size, "shortest_edge"))) {
-        status = cJSON_IsNumber(size) ? pasta_json_int(root, key, path, 1, MAX_SIDE, &a, err) : pasta_json_int(size, "shortest_edge", path, 1, MAX_SIDE, &a, err);
+        status = cJSON_IsNumber(size) ? pasta_json_int(root, key, path, 1, MAX_SIDE, &a, err)
+                                      : pasta_json_int(size, "shortest_edge", path, 1, MAX_SIDE, &a, err);
         if (status != PASTA_OK)
             return status;
         if (shortest)
@@ -281,7 +284,8 @@ pasta_status pasta_preprocess_read(const char *dir, int size, struct pasta_prepr
     if (status == PASTA_OK)
         status = parse(root, path, &p, err);
     if (status == PASTA_OK && p.do_crop && (p.crop_width != size || p.crop_height != size))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: crop_size: expected the vision tower's image_size %d, found %d x %d", path, size, p.crop_width, p.crop_height);
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: crop_size: expected the vision tower's image_size %d, found %d x %d", path, size,
+                            p.crop_width, p.crop_height);
     if (status == PASTA_OK)
         *out = p;
     cJSON_Delete(root);

@@ -332,7 +332,8 @@ pasta_status pasta_params_save(const struct pasta_params *params, const char *pa
     return status;
 }
 
-static struct items checkpoint_items(const struct pasta_checkpoint_list *lists, int n_lists, struct pasta_optim *const *optims, int n_optims)
+static struct items checkpoint_items(const struct pasta_checkpoint_list *lists, int n_lists, struct pasta_optim *const *optims,
+                                     int n_optims)
 {
     struct items items = {0};
     for (int i = 0; i < n_lists; i++)

@@ -11,7 +11,8 @@ typedef int32_t KERNEL(ivec) __attribute__((vector_size(4 * KERNEL_LANES), align
 #define LANES KERNEL(L)
 #define VEC(pointer) (*(vec *)(pointer))
 
-/* C[MR, NV vectors] = (add ? C : 0) + A B with A[r,p] at a[r row + p column], B[p,...] at b[p ldb]. MR and NV are constants where inlined. */
+/* C[MR, NV vectors] = (add ? C : 0) + A B with A[r,p] at a[r row + p column], B[p,...] at b[p ldb]. MR and NV are constants where
+ * inlined. */
 static inline __attribute__((always_inline)) void KERNEL(tile)(const int MR, const int NV, bool add, int64_t k, const float *a, int64_t row,
                                                                int64_t column, const float *b, int64_t ldb, float *c, int64_t ldc)
 {
@@ -156,8 +157,8 @@ static int KERNEL(find_runs)(const struct attention *a, const struct block *bloc
 }
 
 /* The scores of a block of rows over its runs, bias added; and each row's maximum. */
-static void KERNEL(scores)(const struct attention *a, const struct scratch *s, const struct block *block, const struct run *runs, int n_runs,
-                           float *maximum)
+static void KERNEL(scores)(const struct attention *a, const struct scratch *s, const struct block *block, const struct run *runs,
+                           int n_runs, float *maximum)
 {
     const int64_t Tp = round16(a->Tk);
     for (int i = 0; i < n_runs; i++)
@@ -191,8 +192,8 @@ static void KERNEL(forward_block)(const struct attention *a, const struct scratc
             log_sum[block->first + r] = maximum[r] + logf(sum);
     }
     for (int i = 0; i < n; i++)
-        KERNEL(product)(i > 0, block->rows, wide, runs[i].to - runs[i].from, s->scores + runs[i].from, Tp, 1, s->v_rows + runs[i].from * wide,
-                        wide, s->out, wide);
+        KERNEL(product)(i > 0, block->rows, wide, runs[i].to - runs[i].from, s->scores + runs[i].from, Tp, 1,
+                        s->v_rows + runs[i].from * wide, wide, s->out, wide);
     for (int64_t r = 0; r < block->rows; r++) {
         float *to = row_of(a, out, block, r);
         for (int64_t i = 0; i < a->dv; i++)
@@ -202,8 +203,8 @@ static void KERNEL(forward_block)(const struct attention *a, const struct scratc
 
 /* With P the weights and G the derivative in the result: dV += P^T G;  dS = P o (G V^T - (G o O) 1);  dQ = scale dS K;  dK += dS^T Q,
  * Q being scaled. dout's rows are in s->out. */
-static void KERNEL(backward_block)(const struct attention *a, const struct scratch *s, const struct block *block, struct attention_array out,
-                                   const float *log_sum, struct attention_array dq)
+static void KERNEL(backward_block)(const struct attention *a, const struct scratch *s, const struct block *block,
+                                   struct attention_array out, const float *log_sum, struct attention_array dq)
 {
     const int64_t Tp = round16(a->Tk), narrow = round16(a->d), wide = round16(a->dv);
     struct run *runs = s->runs;

@@ -17,7 +17,8 @@ struct pasta_manifest;
 struct pasta_config;
 struct pasta_manifest *pasta_manifest_new(const char *program, int argc, char *const *argv, const struct pasta_config *config);
 void pasta_manifest_library(struct pasta_manifest *m, const char *name, const char *version);
-pasta_status pasta_manifest_input(struct pasta_manifest *m, const char *path, struct pasta_err *err) PASTA_MUST_CHECK; /* a file, or a folder: its manifest.json, else its files */
+/* a file, or a folder: its manifest.json, else its files */
+pasta_status pasta_manifest_input(struct pasta_manifest *m, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_manifest_output(struct pasta_manifest *m, const char *dir, const char *name, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_manifest_count(struct pasta_manifest *m, const char *name, int64_t count);
 pasta_status pasta_manifest_write(struct pasta_manifest *m, const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;

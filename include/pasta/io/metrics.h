@@ -20,5 +20,6 @@ pasta_status pasta_metrics_open(struct pasta_metrics **out, const char *dir, int
 void pasta_metrics_put(struct pasta_metrics *m, int64_t step, const char *name, double value);
 /* Ends the row, writes, and syncs: call it before the checkpoint of the same step is written. */
 pasta_status pasta_metrics_flush(struct pasta_metrics *m, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_metrics_close(struct pasta_metrics *m, struct pasta_err *err) PASTA_MUST_CHECK; /* flushes, and frees even on error; NULL is legal */
+/* flushes, and frees even on error; NULL is legal */
+pasta_status pasta_metrics_close(struct pasta_metrics *m, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -11,6 +11,7 @@
 #include "pasta/base/err.h"
 #include "pasta/base/str.h"
 bool pasta_part_done(const char *dir, const char *name, int64_t part);
-pasta_status pasta_part_write(const char *dir, const char *name, int64_t part, const struct pasta_str *text, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_part_write(const char *dir, const char *name, int64_t part, const struct pasta_str *text,
+                              struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_parts_join(const char *dir, const char *name, int64_t n_parts, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -80,12 +80,17 @@ struct pasta_rankings { struct pasta_arena arena; struct pasta_ranking *items; s
 /* Read a .jsonl or .jsonl.gz and append. A bad line is `FILE:LINE: field: expected X, found Y`; up to skip_bad such lines of the
  * file are passed over; *skipped (may be NULL) is their number. Blank lines are no records, unknown fields are ignored. A file
  * without a good record, or a damaged gzip stream, is PASTA_ERR_INPUT. On error `out` holds what it held. */
-pasta_status pasta_sessions_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_sessions *out, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_preferences *out, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_ratings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_ratings *out, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_rankings *out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_sessions_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_sessions *out,
+                                 struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_preferences *out,
+                                    struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_ratings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_ratings *out,
+                                struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *skipped, struct pasta_rankings *out,
+                                 struct pasta_err *err) PASTA_MUST_CHECK;
 /* Parse one line into *out (strings in arena). `where` is "FILE:LINE". */
-pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
+                                 struct pasta_err *err) PASTA_MUST_CHECK;
 /* Append one line with its newline. */
 void pasta_session_print(const struct pasta_session *s, struct pasta_str *out);
 void pasta_preference_print(const struct pasta_preference *p, struct pasta_str *out);

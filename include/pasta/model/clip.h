@@ -28,11 +28,14 @@ struct pasta_clip_shape {
 
 struct pasta_clip; /* weights, tokenizer, preprocessing; encoding is safe from several threads at once */
 
-/* Loads a folder: config.json, model.safetensors (or shards), vocab.json + merges.txt (or tokenizer.json), preprocessor_config.json. "" = the embedded encoder. */
+/* Loads a folder: config.json, model.safetensors (or shards), vocab.json + merges.txt (or tokenizer.json), preprocessor_config.json.
+ * "" = the embedded encoder. */
 pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter); the vision tower's
- * patches start as whitened cosines and its positions as sines, which saves much of a short training), for training. Takes ownership of `bpe`, also on error; vocab and end come from it. Images are preprocessed in CLIP's own way. */
-pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, const char *device, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter);
+ * the vision tower's patches start as whitened cosines and its positions as sines, which saves much of a short training), for
+ * training. Takes ownership of `bpe`, also on error; vocab and end come from it. Images are preprocessed in CLIP's own way. */
+pasta_status pasta_clip_new(const struct pasta_clip_shape *shape, struct pasta_bpe *bpe, uint64_t seed, const char *device,
+                            struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Writes a folder that pasta_clip_load and transformers open: config.json, model.safetensors in `dtype` (PT_F32, PT_F16), vocab.json,
  * merges.txt, tokenizer_config.json, special_tokens_map.json, preprocessor_config.json. */
 pasta_status pasta_clip_save(const struct pasta_clip *clip, const char *dir, pt_dtype dtype, struct pasta_err *err) PASTA_MUST_CHECK;
@@ -44,9 +47,12 @@ const char *pasta_clip_hash(const struct pasta_clip *clip); /* the encoder's ide
 double pasta_clip_logit_scale(const struct pasta_clip *clip); /* exp already applied */
 struct pasta_params *pasta_clip_params(struct pasta_clip *clip);
 
-/* Embeddings [n,D] into out, L2-normalised unless raw. Images of any size are preprocessed; texts are tokenised and truncated to the context. Any batch size gives the same result within 1e-5. */
-pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Embeddings [n,D] into out, L2-normalised unless raw. Images of any size are preprocessed; texts are tokenised and truncated to the
+ * context. Any batch size gives the same result within 1e-5. */
+pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out,
+                               struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out,
+                              struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* The differentiable forward passes; call inside a scope. Results are not normalised. */
 pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* f32 [B,3,S,S] */);      /* [B,D] */

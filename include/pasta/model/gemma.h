@@ -27,11 +27,14 @@ struct pasta_gemma_config {
 struct pasta_gemma; /* weights and shape */
 
 /* Loads config.json and the weights of a folder, names with or without their "model." prefix; without weights the network is
- * initialised at random from `seed` (gemma_init.c: matrices N(0, initializer_range), row of the padding token and norms 0). *initialised tells
- * which. A missing or contradictory config.json, another generation of Gemma, missing tensors: PASTA_ERR_INPUT. */
-pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtype, uint64_t seed, bool *initialised, struct pasta_gemma **out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Writes config.json and model.safetensors into an existing folder; `architecture` is the name for config.json, extra: further tensors (score.weight) or NULL. */
-pasta_status pasta_gemma_save(const struct pasta_gemma *g, const char *dir, const char *architecture, const struct pasta_params *extra, struct pasta_err *err) PASTA_MUST_CHECK;
+ * initialised at random from `seed` (gemma_init.c: matrices N(0, initializer_range), row of the padding token and norms 0).
+ * *initialised tells which. A missing or contradictory config.json, another generation of Gemma, missing tensors: PASTA_ERR_INPUT. */
+pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtype, uint64_t seed, bool *initialised,
+                              struct pasta_gemma **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Writes config.json and model.safetensors into an existing folder; `architecture` is the name for config.json, extra: further
+ * tensors (score.weight) or NULL. */
+pasta_status pasta_gemma_save(const struct pasta_gemma *g, const char *dir, const char *architecture, const struct pasta_params *extra,
+                              struct pasta_err *err) PASTA_MUST_CHECK;
 struct pasta_gemma *pasta_gemma_copy(const struct pasta_gemma *g); /* own weights, e.g. a target network */
 void pasta_gemma_free(struct pasta_gemma *g); /* NULL is legal */
 const struct pasta_gemma_config *pasta_gemma_shape(const struct pasta_gemma *g);
@@ -44,9 +47,9 @@ pt pasta_gemma_hidden(const struct pasta_gemma *g, pt ids, pt positions, pt bias
 pt pasta_gemma_logits(const struct pasta_gemma *g, pt hidden); /* tied head, [...,V] */
 
 /* Many continuations of shared prefixes in one pass. Every row is a prefix of P tokens followed by N branches of W tokens each. A prefix
- * token sees the prefix up to itself. A token of branch n sees the first fork[n] prefix tokens and its own branch up to itself, at positions that continue from
- * fork[n]: as if the branch had been run alone after that much of the prefix. Rows with shorter prefixes, fewer or shorter branches are padded on the right with
- * any valid id; padding is seen by padding only. */
+ * token sees the prefix up to itself. A token of branch n sees the first fork[n] prefix tokens and its own branch up to itself, at
+ * positions that continue from fork[n]: as if the branch had been run alone after that much of the prefix. Rows with shorter
+ * prefixes, fewer or shorter branches are padded on the right with any valid id; padding is seen by padding only. */
 struct pasta_gemma_pack {
     int64_t rows, prefix, branches, width, reads; /* B, P, N, W, R; N may be 0 */
     const int64_t *ids;  /* [B,P+N*W] */

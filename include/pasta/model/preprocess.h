@@ -1,7 +1,8 @@
 /* preprocess.h: an image as CLIP's vision tower wants it, following preprocessor_config.json.
  *
- * Convert to RGB, resize so that the shorter side has a given length (or to a fixed size), cut out the centre, scale to 0..1, normalise. The resize is
- * Pillow's, bit for bit: antialiased, separable, horizontal pass first, fixed-point weights, rounded to 8 bits after each pass.
+ * Convert to RGB, resize so that the shorter side has a given length (or to a fixed size), cut out the centre, scale to 0..1,
+ * normalise. The resize is Pillow's, bit for bit: antialiased, separable, horizontal pass first, fixed-point weights, rounded to 8
+ * bits after each pass.
  *
  * Sources: transformers CLIPImageProcessor; Pillow src/libImaging/Resample.c.
  */
@@ -26,12 +27,14 @@ struct pasta_preprocess {
 
 /* CLIP's own settings for images of size x size. */
 struct pasta_preprocess pasta_preprocess_clip(int size);
-/* Reads preprocessor_config.json of a model folder. `size` is what the tower wants; a configuration that cannot give it is PASTA_ERR_INPUT. */
+/* Reads preprocessor_config.json of a model folder. `size` is what the tower wants; a configuration that cannot give it is
+ * PASTA_ERR_INPUT. */
 pasta_status pasta_preprocess_read(const char *dir, int size, struct pasta_preprocess *out, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_preprocess_print(const struct pasta_preprocess *p, struct pasta_str *out); /* as preprocessor_config.json */
 
 /* Pillow's Image.resize of an 8-bit RGB image; *out is owned by the caller. width, height >= 1. */
 void pasta_image_resize(const struct pasta_image *image, int width, int height, enum pasta_resample resample, struct pasta_image *out);
 /* Pixel values [3,size,size] f32. An image that does not come out at that size (no resize, no crop) is PASTA_ERR_INPUT. */
-pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const struct pasta_image *image, int size, float *out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const struct pasta_image *image, int size, float *out,
+                                    struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

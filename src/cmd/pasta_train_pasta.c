@@ -82,39 +82,35 @@ static void describe(const struct pasta_context *context, const struct pasta_val
                (long long)parameters, (long long)(s->choice_steps + s->train.steps), (long long)s->train.batch, 4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
 }
 
-static pasta_status train(const struct pasta_context *context, const struct pasta_sessions *sessions, struct pasta_err *err)
+static pasta_status train(const struct pasta_context *context, struct pasta_value_model *model, const struct pasta_sessions *sessions, struct pasta_err *err)
 {
     const struct pasta_config *config = &context->config;
-    struct pasta_value_model *model;
     struct pasta_value_counts counts;
-    bool initialised;
-    pasta_status st = pasta_value_model_new(&config->value, config->device, config->seed, &initialised, &model, err);
-    if (st != PASTA_OK)
-        return st;
-    describe(context, model, sessions, initialised);
-    if (!context->dry_run) {
-        st = pasta_value_train(model, &config->value, sessions, context->out, config->seed, context->threads, context->resume, &counts, err);
-        if (st == PASTA_OK)
-            st = pasta_value_model_save(model, context->out, err);
-        if (st == PASTA_OK)
-            st = write_manifest(context, model, &counts, err);
-    }
-    pasta_value_model_free(model);
-    return st;
+    pasta_status st = pasta_value_train(model, &config->value, sessions, context->out, config->seed, context->threads, context->resume, &counts, err);
+    if (st == PASTA_OK)
+        st = pasta_value_model_save(model, context->out, err);
+    return st == PASTA_OK ? write_manifest(context, model, &counts, err) : st;
 }
 
+/* Sessions and model come before the run folder, so that nothing is written where either is wrong. */
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
+    const struct pasta_config *config = &context->config;
     struct pasta_sessions sessions = {0};
-    bool complete = false;
+    struct pasta_value_model *model = NULL;
+    bool initialised, complete = false;
     pt_threads(context->threads);
-    pasta_status st = read_sessions(&sessions, err); /* before anything is written */
-    if (st == PASTA_OK && !context->dry_run)
+    pasta_status st = read_sessions(&sessions, err);
+    if (st == PASTA_OK)
+        st = pasta_value_model_new(&config->value, config->device, config->seed, &initialised, &model, err);
+    if (st == PASTA_OK)
+        describe(context, model, &sessions, initialised);
+    if (st == PASTA_OK && !context->dry_run) {
         st = pasta_run_dir(context->out, context->force, context->resume, outputs, &complete, err);
-    if (st == PASTA_OK && !context->dry_run && !complete)
-        st = stamp(context, err);
-    if (st == PASTA_OK && !complete)
-        st = train(context, &sessions, err);
+        if (st == PASTA_OK && !complete && (st = stamp(context, err)) == PASTA_OK)
+            st = train(context, model, &sessions, err);
+    }
+    pasta_value_model_free(model);
     pasta_sessions_release(&sessions);
     return st;
 }

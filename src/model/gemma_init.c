@@ -11,7 +11,8 @@
  *     attends to tokens like itself wherever they are;
  *   - outputs are 1.5 times the transposed values: a head adds what it looks at to what is there;
  *   - the MLP's output is scaled down to 0.3, so that attention speaks first.
- * Gains and distance were chosen on sketch-world sessions (seed 21): rank correlation after 300 steps 0.17, 0.14 from the normal start.
+ * Gains and distance were chosen on 3,000 sketch-world sessions (seed 21): after 300 steps the rank correlation of f with the true utility of 25
+ * candidates, mean over 500 turns of 100 fresh raters, is 0.16, and 0.10 from the normal start.
  */
 #include <math.h>
 #include <stdlib.h>

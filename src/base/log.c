@@ -43,5 +43,6 @@ static void line(enum pasta_log_level level, const char *name, const char *fmt, 
         va_end(args);                           \
     }
 LEVEL(pasta_error, PASTA_LOG_ERROR, "error")
+LEVEL(pasta_warn, PASTA_LOG_WARN, "warning")
 LEVEL(pasta_info, PASTA_LOG_INFO, "info")
 LEVEL(pasta_debug, PASTA_LOG_DEBUG, "debug")

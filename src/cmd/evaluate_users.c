@@ -13,6 +13,7 @@
 
 #include "pasta/base/threads.h"
 #include "pasta/eval/measures.h"
+#include "records.h"
 
 /* --- people --- */
 
@@ -124,9 +125,9 @@ pasta_status evaluate_held_out_read(const char *sessions, const char *pairs, con
 {
     struct evaluate_held_out h = {0};
     pasta_status status = PASTA_OK;
-    if ((sessions && (status = pasta_sessions_read(sessions, 0, NULL, &h.sessions, err)) != PASTA_OK) ||
-        (pairs && (status = pasta_preferences_read(pairs, 0, NULL, &h.pairs, err)) != PASTA_OK) ||
-        (ratings && (status = pasta_ratings_read(ratings, 0, NULL, &h.ratings, err)) != PASTA_OK) ||
+    if ((sessions && (status = records_sessions(sessions, &h.sessions, err)) != PASTA_OK) ||
+        (pairs && (status = records_preferences(pairs, &h.pairs, err)) != PASTA_OK) ||
+        (ratings && (status = records_ratings(ratings, &h.ratings, err)) != PASTA_OK) ||
         (status = pasta_features_open(features, &h.features, err)) != PASTA_OK) {
         evaluate_held_out_release(&h);
         return status;

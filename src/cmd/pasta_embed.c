@@ -24,6 +24,7 @@
 #include "pasta/tensor/blas.h"
 #include "plan.h"
 #include "run_stamp.h"
+#include "records.h"
 
 static const char *model_path, *prompts_path, *images_path, *image_root;
 static struct pasta_strings session_paths, preference_paths, rating_paths, ranking_paths;
@@ -39,6 +40,7 @@ static const struct pasta_option options[] = {
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "prompts: .txt (every line one), .tsv or .jsonl", NULL},
     {"images", PASTA_OPT_STRING, &images_path, "LIST", "PNG files, a path a line", NULL},
     {"raw", PASTA_OPT_FLAG, &raw, NULL, "with --prompts and --images: vectors as they are, not L2-normalised", NULL},
+    RECORDS_SKIP_BAD,
     {0}};
 
 static const struct pasta_command command = {
@@ -249,13 +251,13 @@ static pasta_status read_records(struct records *r, struct pasta_err *err)
 {
     pasta_status status = PASTA_OK;
     for (int i = 0; i < session_paths.count && status == PASTA_OK; i++)
-        status = pasta_sessions_read(session_paths.items[i], 0, NULL, &r->sessions, err);
+        status = records_sessions(session_paths.items[i], &r->sessions, err);
     for (int i = 0; i < preference_paths.count && status == PASTA_OK; i++)
-        status = pasta_preferences_read(preference_paths.items[i], 0, NULL, &r->preferences, err);
+        status = records_preferences(preference_paths.items[i], &r->preferences, err);
     for (int i = 0; i < rating_paths.count && status == PASTA_OK; i++)
-        status = pasta_ratings_read(rating_paths.items[i], 0, NULL, &r->ratings, err);
+        status = records_ratings(rating_paths.items[i], &r->ratings, err);
     for (int i = 0; i < ranking_paths.count && status == PASTA_OK; i++)
-        status = pasta_rankings_read(ranking_paths.items[i], 0, NULL, &r->rankings, err);
+        status = records_rankings(ranking_paths.items[i], &r->rankings, err);
     return status;
 }
 

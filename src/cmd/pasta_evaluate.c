@@ -13,6 +13,7 @@
 #include "pasta/tensor/pt.h"
 #include "plan.h"
 #include "run_stamp.h"
+#include "records.h"
 
 static struct evaluate_inputs in;
 
@@ -272,6 +273,7 @@ static const struct pasta_option options[] = {
     {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR", "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE", "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {"metrics", PASTA_OPT_STRINGS, &in.metric_flags, "NAME=DIR", "a training run whose curves go into the report; repeatable", NULL},
+    RECORDS_SKIP_BAD,
     {0}};
 
 static const struct pasta_command command = {

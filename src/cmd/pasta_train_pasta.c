@@ -13,10 +13,12 @@
 #include "pasta/tensor/pt.h"
 #include "pasta/value/iql.h"
 #include "run_stamp.h"
+#include "records.h"
 
 static struct pasta_strings session_paths;
 static const struct pasta_option options[] = {
     {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "sessions to learn from, .jsonl or .jsonl.gz; may be repeated", "what to learn from"},
+    RECORDS_SKIP_BAD,
     {0}};
 static const struct pasta_command command = {
     .name = "pasta-train-pasta",
@@ -33,7 +35,7 @@ static pasta_status read_sessions(struct pasta_sessions *sessions, struct pasta_
 {
     pasta_status st = PASTA_OK;
     for (int i = 0; i < session_paths.count && st == PASTA_OK; i++)
-        st = pasta_sessions_read(session_paths.items[i], 0, NULL, sessions, err);
+        st = records_sessions(session_paths.items[i], sessions, err);
     return st;
 }
 

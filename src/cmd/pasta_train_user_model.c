@@ -21,6 +21,7 @@
 #include "pasta/user/em.h"
 #include "plan.h"
 #include "run_stamp.h"
+#include "records.h"
 
 /* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus run on one thread, and their
  * bytes do not depend on --threads. */
@@ -44,7 +45,7 @@ struct training {
 static pasta_status add_sessions(struct pasta_user_data *data, const char *path, struct pasta_err *err)
 {
     struct pasta_sessions records = {0};
-    pasta_status status = pasta_sessions_read(path, 0, NULL, &records, err);
+    pasta_status status = records_sessions(path, &records, err);
     if (status == PASTA_OK)
         status = pasta_user_data_add_sessions(data, path, &records, err);
     pasta_sessions_release(&records);
@@ -54,7 +55,7 @@ static pasta_status add_sessions(struct pasta_user_data *data, const char *path,
 static pasta_status add_preferences(struct pasta_user_data *data, const char *path, struct pasta_err *err)
 {
     struct pasta_preferences records = {0};
-    pasta_status status = pasta_preferences_read(path, 0, NULL, &records, err);
+    pasta_status status = records_preferences(path, &records, err);
     if (status == PASTA_OK)
         status = pasta_user_data_add_preferences(data, path, &records, err);
     pasta_preferences_release(&records);
@@ -64,7 +65,7 @@ static pasta_status add_preferences(struct pasta_user_data *data, const char *pa
 static pasta_status add_ratings(struct pasta_user_data *data, const char *path, struct pasta_err *err)
 {
     struct pasta_ratings records = {0};
-    pasta_status status = pasta_ratings_read(path, 0, NULL, &records, err);
+    pasta_status status = records_ratings(path, &records, err);
     if (status == PASTA_OK)
         status = pasta_user_data_add_ratings(data, path, &records, err);
     pasta_ratings_release(&records);
@@ -347,6 +348,7 @@ static const struct pasta_option options[] = {
     {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records; repeatable", NULL},
     {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records; repeatable", NULL},
     {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", "the features of the images"},
+    RECORDS_SKIP_BAD,
     {0}};
 
 static const struct pasta_command command = {

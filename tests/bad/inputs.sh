@@ -34,6 +34,9 @@ bad 2 "collect.sessions"             "${collect[@]}" --set collect.sessions=0 --
 train=("$bin/pasta-train-pasta" --config $config)
 head -6 $good/sessions.jsonl >"$work/line7.jsonl"; echo '{"schema": "pasta.session/1", ' >>"$work/line7.jsonl"
 bad 3 "line7.jsonl:7: "              "${train[@]}" --sessions "$work/line7.jsonl"
+run 0 "${train[@]}" --sessions "$work/line7.jsonl" --skip-bad 1 --dry-run
+grep -q 'line7.jsonl: passed over 1 bad lines' "$work/stderr" || fail "bad lines passed over in silence"
+bad 2 "skip-bad"                     "${train[@]}" --sessions "$work/line7.jsonl" --skip-bad some
 gzip -c $good/sessions.jsonl | head -c 900 >"$work/cut.jsonl.gz"
 bad 3 "cut.jsonl.gz"                 "${train[@]}" --sessions "$work/cut.jsonl.gz"
 : >"$work/empty.jsonl"

@@ -90,6 +90,7 @@ pt pasta_gemma_logits(const struct pasta_gemma *g, pt hidden)
 
 /* What the tokens of one packed pass see; shared by all layers. T = P + N*W. */
 struct view {
+    const struct pasta_gemma_config *config;
     const struct pasta_gemma_pack *pack;
     struct rope rope;        /* of all tokens [B,1,T,d/2] */
     struct rope read_rope;   /* of the tokens read out [B,1,R,d/2] */
@@ -142,6 +143,7 @@ static struct view make_view(const struct pasta_gemma *g, const struct pasta_gem
         }
     }
     struct view view = {
+        .config = &g->config,
         .pack = p,
         .rope = rope_at(g, i64_tensor(g, positions, PT_SHAPE(B, T))),
         .read_rope = rope_at(g, i64_tensor(g, read_positions, PT_SHAPE(B, R))),
@@ -163,8 +165,9 @@ static struct view make_view(const struct pasta_gemma *g, const struct pasta_gem
  * q [B,h,N*W,d]; prefix k, v [B,g,P,d]; own k, v [B,g,N*W,d]; result [B,h,N*W,d]. */
 static pt branch_attention(const struct view *view, pt q, pt prefix_k, pt prefix_v, pt own_k, pt own_v, double scale)
 {
-    const int64_t B = pt_size(q, 0), h = pt_size(q, 1), kv = pt_size(prefix_k, 1), G = h / kv, d = pt_size(q, 3);
-    const int64_t P = view->pack->prefix, N = view->pack->branches, W = view->pack->width;
+    const struct pasta_gemma_config *c = view->config; /* not the tensors' sizes: after a failure they are 0 */
+    const int64_t h = c->num_attention_heads, kv = c->num_key_value_heads, G = h / kv, d = c->head_dim;
+    const int64_t B = view->pack->rows, P = view->pack->prefix, N = view->pack->branches, W = view->pack->width;
     const pt_dtype dtype = pt_dtype_of(q);
     q = pt_reshape(pt_mul_scalar(q, scale), PT_SHAPE(B, kv, G * N * W, d));
     pt to_prefix = pt_reshape(pt_matmul(q, pt_transpose(prefix_k, 2, 3)), PT_SHAPE(B, h, N, W, P));

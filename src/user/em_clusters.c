@@ -2,7 +2,8 @@
  *
  * From random tastes EM often ends where two true types share one component and a third is split. On the users' quadratics (em_start.h) both EM steps are
  * closed form: gamma_u(k) from L_u(x_k), then x_k = (sum_u gamma H_u + ridge I)^-1 sum_u gamma g_u. So many random starts, each seeded in the manner of
- * k-means++ with users whom the types so far explain worst, cost less than a few steps of training, and the one of the highest likelihood wins.
+ * k-means++ with users whom the types so far explain worst, cost less than a few steps of training, and the one of the highest likelihood wins. The ridge, the
+ * inverse prior variance of the tastes, is fitted to the data by a run of its own (empirical Bayes): it decides how alike types are where people said little.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -13,16 +14,16 @@
 
 enum { STARTS = 16, ITERATIONS = 30 };
 
-struct solution { double *taste, *prior, *gamma, objective; }; /* [K,d], [K], [n,K] */
+struct solution { double *taste, *prior, *gamma, objective, ridge; }; /* [K,d], [K], [n,K]; ridge: inverse prior variance of a taste's entries */
 struct workspace { double *h, *g, *own, *best, *self, *gain; }; /* [d,d], [2d], [n,d], [n], [n], [n] */
 
 /* Every user's own ridge estimate of the taste, and how much better than the common taste it explains the user. */
-static void own_tastes(const struct quadratics *q, struct workspace *w)
+static void own_tastes(const struct quadratics *q, double ridge, struct workspace *w)
 {
     size_t d = (size_t)q->dim;
     for (size_t u = 0; u < q->n; u++) {
         memcpy(w->h, q->fisher + u * d * d, d * d * sizeof *w->h);
-        ridge_solve(w->h, q->gradient + u * d, q->dim, TASTE_RIDGE, w->own + u * d);
+        ridge_solve(w->h, q->gradient + u * d, q->dim, ridge, w->own + u * d);
         w->self[u] = quadratic_at(q, u, w->own + u * d, w->g);
     }
 }
@@ -49,7 +50,7 @@ static void e_step(const struct quadratics *q, int K, struct workspace *w, struc
     size_t d = (size_t)q->dim;
     s->objective = 0;
     for (size_t i = 0; i < (size_t)K * d; i++)
-        s->objective -= 0.5 * TASTE_RIDGE * s->taste[i] * s->taste[i];
+        s->objective -= 0.5 * s->ridge * s->taste[i] * s->taste[i];
     for (size_t u = 0; u < q->n; u++) {
         double *gamma = s->gamma + u * (size_t)K, max = -INFINITY, sum = 0;
         for (int k = 0; k < K; k++) {
@@ -64,9 +65,11 @@ static void e_step(const struct quadratics *q, int K, struct workspace *w, struc
     }
 }
 
-static void m_step(const struct quadratics *q, int K, struct workspace *w, struct solution *s)
+/* Returns the ridge that the tastes found ask for: one over the mean of the posterior second moments of their entries. */
+static double m_step(const struct quadratics *q, int K, struct workspace *w, struct solution *s)
 {
     size_t d = (size_t)q->dim;
+    double moments = 0;
     for (int k = 0; k < K; k++) {
         double mass = 0;
         memset(w->h, 0, d * d * sizeof *w->h);
@@ -81,9 +84,13 @@ static void m_step(const struct quadratics *q, int K, struct workspace *w, struc
             for (size_t j = 0; j < d; j++)
                 w->g[j] += gamma * q->gradient[u * d + j];
         }
-        ridge_solve(w->h, w->g, q->dim, TASTE_RIDGE, s->taste + (size_t)k * d);
+        double *taste = s->taste + (size_t)k * d;
+        moments += ridge_solve(w->h, w->g, q->dim, s->ridge, taste);
+        for (size_t j = 0; j < d; j++)
+            moments += taste[j] * taste[j];
         s->prior[k] = (mass + 1) / ((double)q->n + K); /* one user more for every type, so that none starts dead */
     }
+    return (double)K * (double)d / moments;
 }
 
 static struct solution solution_new(const struct quadratics *q, int K)
@@ -107,13 +114,20 @@ static struct solution best_of(const struct quadratics *q, int K)
     struct workspace w = {.h = memory};
     w.g = w.h + d * d, w.own = w.g + 2 * d, w.best = w.own + n * d, w.self = w.best + n, w.gain = w.self + n;
     struct solution best = solution_new(q, K), now = solution_new(q, K);
-    own_tastes(q, &w);
-    for (int start = 0; start < STARTS; start++) {
-        struct pasta_rng rng = pasta_rng_at(q->em->seed, PASTA_RNG_INIT, (uint32_t)start, 3, 0);
+    best.ridge = now.ridge = 1;
+    for (int start = -1; start < STARTS; start++) { /* the first run is to fit the ridge */
+        struct pasta_rng rng = pasta_rng_at(q->em->seed, PASTA_RNG_INIT, (uint32_t)(start + 1), 3, 0);
+        if (start <= 0)
+            own_tastes(q, now.ridge, &w);
         seed_tastes(q, K, &rng, &w, &now);
         for (int i = 0; i < ITERATIONS; i++) {
             e_step(q, K, &w, &now);
-            m_step(q, K, &w, &now);
+            double ridge = m_step(q, K, &w, &now);
+            now.ridge = start < 0 ? ridge : now.ridge;
+        }
+        if (start < 0) {
+            best.ridge = now.ridge;
+            continue;
         }
         e_step(q, K, &w, &now);
         if (now.objective > best.objective) {

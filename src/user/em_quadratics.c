@@ -32,7 +32,8 @@ static void add_outer(double *h, const double *x, int d, double weight)
     }
 }
 
-void ridge_solve(double *h, const double *g, int d, double ridge, double *x)
+/* h + ridge I = L L^T; L replaces the lower triangle of h [d,d]. */
+static void factorise(double *h, int d, double ridge)
 {
     for (int i = 0; i < d; i++)
         h[i * d + i] += ridge;
@@ -42,6 +43,12 @@ void ridge_solve(double *h, const double *g, int d, double ridge, double *x)
             h[i * d + j] = i == j ? sqrt(sum) : sum / h[j * d + j];
         }
     }
+}
+
+double ridge_solve(double *h, const double *g, int d, double ridge, double *x)
+{
+    double trace = 0;
+    factorise(h, d, ridge);
     for (int i = 0; i < d; i++)
         x[i] = (g[i] - dot(h + i * d, x, i)) / h[i * d + i];
     for (int i = d - 1; i >= 0; i--) {
@@ -50,6 +57,19 @@ void ridge_solve(double *h, const double *g, int d, double ridge, double *x)
             sum -= h[j * d + i] * x[j];
         x[i] = sum / h[i * d + i];
     }
+    /* tr (L L^T)^-1 = |L^-1|^2, a column of L^-1 at a time; the columns go above the diagonal, which is free. */
+    for (int c = 0; c < d; c++) {
+        double diagonal = 1 / h[c * d + c], *column = h + c * d; /* entry i > c lies in column[i] */
+        trace += diagonal * diagonal;
+        for (int i = c + 1; i < d; i++) {
+            double sum = h[i * d + c] * diagonal;
+            for (int j = c + 1; j < i; j++)
+                sum += h[i * d + j] * column[j];
+            column[i] = -sum / h[i * d + i];
+            trace += column[i] * column[i];
+        }
+    }
+    return trace;
 }
 
 double quadratic_at(const struct quadratics *q, size_t user, const double *x, double *scratch)
@@ -167,25 +187,28 @@ static void observe_all(struct quadratics *q)
     free(x);
 }
 
-/* The taste that fits everybody, by Newton steps. */
+/* The taste that fits everybody, by Newton steps. Its prior variance 1/ridge is fitted too: the mean of the posterior second moments of its entries. */
 static void fit_common(struct quadratics *q)
 {
     size_t d = (size_t)q->dim;
-    double *h = pasta_malloc(d * d * sizeof *h), *g = pasta_malloc(2 * d * sizeof *g), *step = g + d;
+    double *h = pasta_malloc(d * d * sizeof *h), *g = pasta_malloc(2 * d * sizeof *g), *step = g + d, ridge = 1;
     for (int iteration = 0; iteration < NEWTON_STEPS; iteration++) {
         observe_all(q);
         memset(h, 0, d * d * sizeof *h);
         for (size_t j = 0; j < d; j++)
-            g[j] = -TASTE_RIDGE * q->common[j];
+            g[j] = -ridge * q->common[j];
         for (size_t u = 0; u < q->n; u++) {
             for (size_t j = 0; j < d * d; j++)
                 h[j] += q->fisher[u * d * d + j];
             for (size_t j = 0; j < d; j++)
                 g[j] += q->gradient[u * d + j];
         }
-        ridge_solve(h, g, q->dim, TASTE_RIDGE, step);
-        for (size_t j = 0; j < d; j++)
+        double moments = ridge_solve(h, g, q->dim, ridge, step);
+        for (size_t j = 0; j < d; j++) {
             q->common[j] += step[j];
+            moments += q->common[j] * q->common[j];
+        }
+        ridge = (double)d / moments;
     }
     observe_all(q);
     free(h);

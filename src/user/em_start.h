@@ -8,8 +8,6 @@
 #define PASTA_USER_EM_START_H
 #include "em_state.h"
 
-#define TASTE_RIDGE 1.0 /* inverse variance of an entry of a taste; embeddings have length 1 */
-
 struct quadratics {
     const struct pasta_em *em;
     const struct pasta_user_model *start;
@@ -26,8 +24,8 @@ void quadratics_init(struct quadratics *q, const struct pasta_em *em, const stru
 void quadratics_release(struct quadratics *q);
 /* L_u(x) - L_u(0); scratch [d]. */
 double quadratic_at(const struct quadratics *q, size_t user, const double *x, double *scratch);
-/* Solves (h + ridge I) x = g by Cholesky; h [d,d] is overwritten. */
-void ridge_solve(double *h, const double *g, int d, double ridge, double *x);
+/* Solves (h + ridge I) x = g by Cholesky; h [d,d] is overwritten. Returns the trace of the inverse. */
+double ridge_solve(double *h, const double *g, int d, double ridge, double *x);
 /* taste [D] = projection (common + x). */
 void quadratics_lift(const struct quadratics *q, const double *x, float *taste);
 

@@ -148,7 +148,9 @@ static pasta_status train(struct training *t, struct pasta_err *err)
 static pasta_status make_model(struct training *t, struct pasta_err *err)
 {
     bool resumed = t->context->resume && pasta_file_exists(t->checkpoint);
-    pasta_status status = resumed ? pasta_em_load(t->em, t->checkpoint, err) : PASTA_OK;
+    pasta_status status = resumed ? pasta_em_load(t->em, t->checkpoint, err) : pasta_em_start(t->em, t->context->threads, err);
+    if (status == PASTA_OK && !resumed)
+        pasta_info("%lld steps; tastes start %s", (long long)pasta_em_total(t->em), pasta_em_clustered(t->em) ? "from clusters of the users" : "at random");
     if (status == PASTA_OK)
         status = pasta_metrics_open(&t->metrics, t->context->out, resumed ? pasta_em_position(t->em) : -1, err);
     if (status == PASTA_OK)
@@ -315,7 +317,6 @@ static pasta_status fit(struct training *t, struct pasta_err *err)
     if (complete) {
         pasta_info("'%s' is complete: nothing to do", context->out);
     } else {
-        pasta_info("%lld steps; tastes start %s", (long long)pasta_em_total(t->em), pasta_em_clustered(t->em) ? "from clusters of the users" : "at random");
         status = make_model(t, err);
         if (status == PASTA_OK)
             status = finish(t, err);

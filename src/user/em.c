@@ -81,6 +81,21 @@ static void order_init(struct em_order *order, const struct pasta_user_data *dat
             order->train[order->n++] = (uint32_t)i;
 }
 
+pasta_status em_begin(struct pasta_em *em, const struct pasta_user_model *start, struct pasta_err *err)
+{
+    pasta_optim_free(em->optim);
+    em->optim = NULL;
+    user_net_release(&em->online);
+    user_net_release(&em->target);
+    pt_scope_open();
+    user_net_init(&em->online, start, em->device, em->seed);
+    user_net_copy(&em->target, &em->online);
+    memcpy(em->prior, start->prior, (size_t)em->n_types * sizeof *em->prior);
+    em->position = 0;
+    em->started = true;
+    return pt_scope_close(err);
+}
+
 static pasta_status make_tables(struct pasta_em *em, struct pasta_err *err)
 {
     const struct pasta_user_data *data = em->data;
@@ -96,10 +111,10 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
     enum pasta_aggregate aggregate;
     if (pasta_aggregate_parse(settings->aggregate, &aggregate, err) != PASTA_OK)
         return PASTA_ERR_USAGE;
-    bool per_user = strcmp(settings->responsibilities, "user") == 0, clusters = strcmp(settings->start, "clusters") == 0;
+    bool per_user = strcmp(settings->responsibilities, "user") == 0;
     if (!per_user && strcmp(settings->responsibilities, "sample") != 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.responsibilities: expected user or sample, found '%s'", settings->responsibilities);
-    if (!clusters && strcmp(settings->start, "random") != 0)
+    if (strcmp(settings->start, "clusters") != 0 && strcmp(settings->start, "random") != 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.start: expected clusters or random, found '%s'", settings->start);
     if (data->users.n == 0 || data->held_out == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "user model: expected observations, found none");
@@ -113,14 +128,14 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
     em->evidence = pasta_calloc(em->n_groups * K, sizeof *em->evidence);
     em->seen = pasta_calloc(em->n_groups, sizeof *em->seen);
     struct pasta_user_model *start = pasta_user_model_new(em->n_types, data->dim, (int)settings->adapter_width, aggregate, settings->temperature_max, "");
-    em->clustered = em_start(em, clusters, start);
-    memcpy(em->prior, start->prior, K * sizeof *em->prior);
-    user_net_init(&em->online, start, device, seed);
-    user_net_copy(&em->target, &em->online);
+    pasta_status status = em_begin(em, start, err);
+    em->started = false;
     pasta_user_model_free(start);
-    if (make_tables(em, err) != PASTA_OK) {
+    if (status == PASTA_OK)
+        status = make_tables(em, err);
+    if (status != PASTA_OK) {
         pasta_em_free(em);
-        return err != NULL ? err->status : PASTA_ERR_FAILED;
+        return status;
     }
     *out = em;
     return PASTA_OK;
@@ -272,6 +287,9 @@ pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, st
     struct pasta_em_metrics metrics = {.train_loglik = NAN, .held_out_loglik = NAN};
     int64_t step;
     enum em_phase phase = em_phase_at(em, em->position, &step);
+    pasta_status started = em->started ? PASTA_OK : pasta_em_start(em, 1, err);
+    if (started != PASTA_OK)
+        return started;
     if (em->optim == NULL || em->optim_phase != phase)
         em_optim_new(em, phase);
     if (step % em->settings->target_every == 0) {

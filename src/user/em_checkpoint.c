@@ -108,8 +108,10 @@ static pasta_status load_all(struct pasta_em *em, const struct pasta_safetensors
         status = load_array(file, "prior", PASTA_ST_F64, em->n_types, em->prior, err);
     if (status == PASTA_OK)
         status = load_array(file, "evidence", PASTA_ST_F64, (int64_t)em->n_groups * em->n_types, em->evidence, err);
-    if (status == PASTA_OK)
+    if (status == PASTA_OK) {
         em->position = position[0];
+        em->started = true;
+    }
     return status;
 }
 

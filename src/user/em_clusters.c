@@ -11,37 +11,57 @@
 #include "em_start.h"
 #include "pasta/base/mem.h"
 #include "pasta/base/rng.h"
+#include "pasta/base/threads.h"
 
 enum { STARTS = 16, ITERATIONS = 30 };
 
 struct solution { double *taste, *prior, *gamma, objective, ridge; }; /* [K,d], [K], [n,K]; ridge: inverse prior variance of a taste's entries */
-struct workspace { double *h, *g, *own, *best, *self, *gain; }; /* [d,d], [2d], [n,d], [n], [n], [n] */
+struct workspace { double *memory, *h, *g, *best, *gain; };           /* [d,d], [2d], [n], [n] */
+struct search {
+    const struct quadratics *q;
+    int K;
+    double ridge;
+    double *own, *self;          /* [n,d], [n] */
+    struct solution *solutions;  /* [STARTS] */
+};
 
-/* Every user's own ridge estimate of the taste, and how much better than the common taste it explains the user. */
-static void own_tastes(const struct quadratics *q, double ridge, struct workspace *w)
+static struct workspace workspace_new(const struct quadratics *q)
 {
     size_t d = (size_t)q->dim;
+    struct workspace w = {.memory = pasta_malloc((d * d + 2 * d + 2 * q->n) * sizeof(double))};
+    w.h = w.memory, w.g = w.h + d * d, w.best = w.g + 2 * d, w.gain = w.best + q->n;
+    return w;
+}
+
+/* Every user's own ridge estimate of the taste, and how much better than the common taste it explains the user. */
+static void own_tastes(struct search *s)
+{
+    const struct quadratics *q = s->q;
+    size_t d = (size_t)q->dim;
+    struct workspace w = workspace_new(q);
     for (size_t u = 0; u < q->n; u++) {
-        memcpy(w->h, q->fisher + u * d * d, d * d * sizeof *w->h);
-        ridge_solve(w->h, q->gradient + u * d, q->dim, ridge, w->own + u * d);
-        w->self[u] = quadratic_at(q, u, w->own + u * d, w->g);
+        memcpy(w.h, q->fisher + u * d * d, d * d * sizeof *w.h);
+        ridge_solve(w.h, q->gradient + u * d, q->dim, s->ridge, s->own + u * d);
+        s->self[u] = quadratic_at(q, u, s->own + u * d, w.g);
     }
+    free(w.memory);
 }
 
 /* Seeds tastes with single users', each drawn in proportion to what the seeds so far leave unexplained. */
-static void seed_tastes(const struct quadratics *q, int K, struct pasta_rng *rng, struct workspace *w, struct solution *s)
+static void seed_tastes(const struct search *search, struct pasta_rng *rng, struct workspace *w, struct solution *s)
 {
+    const struct quadratics *q = search->q;
     size_t d = (size_t)q->dim;
     memset(w->best, 0, q->n * sizeof *w->best);
-    for (int k = 0; k < K; k++) {
+    for (int k = 0; k < search->K; k++) {
         double sum = 0;
         for (size_t u = 0; u < q->n; u++)
-            sum += w->gain[u] = fmax(w->self[u] - w->best[u], 0);
+            sum += w->gain[u] = fmax(search->self[u] - w->best[u], 0);
         size_t pick = sum > 0 ? (size_t)pasta_rng_categorical(rng, w->gain, (int)q->n) : pasta_rng_below(rng, (uint32_t)q->n);
-        memcpy(s->taste + (size_t)k * d, w->own + pick * d, d * sizeof *w->own);
+        memcpy(s->taste + (size_t)k * d, search->own + pick * d, d * sizeof *search->own);
         for (size_t u = 0; u < q->n; u++)
             w->best[u] = fmax(w->best[u], quadratic_at(q, u, s->taste + (size_t)k * d, w->g));
-        s->prior[k] = 1.0 / K;
+        s->prior[k] = 1.0 / search->K;
     }
 }
 
@@ -106,49 +126,67 @@ static void solution_free(struct solution *s)
     free(s->gamma);
 }
 
-/* The best of STARTS runs of EM. */
-static struct solution best_of(const struct quadratics *q, int K)
+/* EM from the seeds of one start. With `fit`, the ridge follows the tastes. */
+static void run_em(const struct search *search, uint32_t start, bool fit, struct solution *s)
 {
-    size_t d = (size_t)q->dim, n = q->n;
-    double *memory = pasta_malloc((d * d + 2 * d + n * d + 3 * n) * sizeof *memory);
-    struct workspace w = {.h = memory};
-    w.g = w.h + d * d, w.own = w.g + 2 * d, w.best = w.own + n * d, w.self = w.best + n, w.gain = w.self + n;
-    struct solution best = solution_new(q, K), now = solution_new(q, K);
-    best.ridge = now.ridge = 1;
-    for (int start = -1; start < STARTS; start++) { /* the first run is to fit the ridge */
-        struct pasta_rng rng = pasta_rng_at(q->em->seed, PASTA_RNG_INIT, (uint32_t)(start + 1), 3, 0);
-        if (start <= 0)
-            own_tastes(q, now.ridge, &w);
-        seed_tastes(q, K, &rng, &w, &now);
-        for (int i = 0; i < ITERATIONS; i++) {
-            e_step(q, K, &w, &now);
-            double ridge = m_step(q, K, &w, &now);
-            now.ridge = start < 0 ? ridge : now.ridge;
-        }
-        if (start < 0) {
-            best.ridge = now.ridge;
-            continue;
-        }
-        e_step(q, K, &w, &now);
-        if (now.objective > best.objective) {
-            struct solution t = best;
-            best = now;
-            now = t;
-        }
+    struct workspace w = workspace_new(search->q);
+    struct pasta_rng rng = pasta_rng_at(search->q->em->seed, PASTA_RNG_INIT, start, 3, 0);
+    s->ridge = search->ridge;
+    seed_tastes(search, &rng, &w, s);
+    for (int i = 0; i < ITERATIONS; i++) {
+        e_step(search->q, search->K, &w, s);
+        double ridge = m_step(search->q, search->K, &w, s);
+        s->ridge = fit ? ridge : s->ridge;
     }
-    solution_free(&now);
-    free(memory);
-    return best;
+    e_step(search->q, search->K, &w, s);
+    free(w.memory);
 }
 
-bool em_clusters(const struct pasta_em *em, struct pasta_user_model *start)
+static pasta_status run_start(void *ctx, int64_t start, int worker, struct pasta_err *err)
+{
+    const struct search *search = ctx;
+    (void)worker;
+    (void)err;
+    run_em(search, (uint32_t)start + 1, false, &search->solutions[start]);
+    return PASTA_OK;
+}
+
+/* The best of STARTS runs of EM, with the ridge that a run before them fitted. Among equals the first wins, whatever the threads. */
+static pasta_status best_of(const struct quadratics *q, int K, int threads, struct solution *best, struct pasta_err *err)
+{
+    struct search search = {.q = q, .K = K, .ridge = 1, .solutions = pasta_calloc(STARTS, sizeof *search.solutions)};
+    search.own = pasta_malloc(q->n * (size_t)q->dim * sizeof *search.own);
+    search.self = pasta_malloc(q->n * sizeof *search.self);
+    for (int i = 0; i < STARTS; i++)
+        search.solutions[i] = solution_new(q, K);
+    own_tastes(&search);
+    run_em(&search, 0, true, &search.solutions[0]);
+    search.ridge = search.solutions[0].ridge;
+    own_tastes(&search);
+    pasta_status status = pasta_parallel_for(STARTS, threads, run_start, &search, err);
+    int winner = 0;
+    for (int i = 1; i < STARTS; i++)
+        winner = search.solutions[i].objective > search.solutions[winner].objective ? i : winner;
+    *best = search.solutions[winner];
+    for (int i = 0; i < STARTS; i++)
+        if (i != winner)
+            solution_free(&search.solutions[i]);
+    free(search.solutions);
+    free(search.own);
+    free(search.self);
+    return status;
+}
+
+pasta_status em_clusters(const struct pasta_em *em, int threads, struct pasta_user_model *start, bool *found, struct pasta_err *err)
 {
     int K = em->n_types;
     struct quadratics q;
+    pasta_status status = PASTA_OK;
     quadratics_init(&q, em, start);
-    bool enough = q.n >= 2 * (size_t)K;
-    if (enough) {
-        struct solution best = best_of(&q, K);
+    *found = q.n >= 2 * (size_t)K;
+    if (*found) {
+        struct solution best;
+        status = best_of(&q, K, threads, &best, err);
         for (int k = 0; k < K; k++) {
             quadratics_lift(&q, best.taste + (size_t)k * (size_t)q.dim, start->taste + (size_t)k * (size_t)em->data->dim);
             start->prior[k] = best.prior[k];
@@ -156,5 +194,5 @@ bool em_clusters(const struct pasta_em *em, struct pasta_user_model *start)
         solution_free(&best);
     }
     quadratics_release(&q);
-    return enough;
+    return status;
 }

@@ -5,6 +5,7 @@
  * units, whatever logit scale the encoder was trained with. Tastes come from clusters of the users, or at random.
  */
 #include <math.h>
+#include <string.h>
 #include "em_start.h"
 #include "pasta/base/rng.h"
 
@@ -70,13 +71,21 @@ static void random_tastes(const struct pasta_em *em, struct pasta_user_model *st
         start->taste[i] = (float)(TASTE_DEVIATION * pasta_rng_normal(&rng));
 }
 
-bool em_start(const struct pasta_em *em, bool clusters, struct pasta_user_model *start)
+pasta_status pasta_em_start(struct pasta_em *em, int threads, struct pasta_err *err)
 {
+    const struct user_net *net = &em->online;
+    struct pasta_user_model *start = pasta_user_model_new(net->n_types, net->dim, net->width, net->aggregate, net->temperature_max, "");
+    pasta_status status = PASTA_OK;
     if (em->order[OBS_PAIR].n > 0)
         start->scale = pair_scale(em);
     rating_line(em, start);
-    if (clusters && em_clusters(em, start))
-        return true;
-    random_tastes(em, start);
-    return false;
+    em->clustered = false;
+    if (strcmp(em->settings->start, "clusters") == 0)
+        status = em_clusters(em, threads, start, &em->clustered, err);
+    if (!em->clustered)
+        random_tastes(em, start);
+    if (status == PASTA_OK)
+        status = em_begin(em, start, err);
+    pasta_user_model_free(start);
+    return status;
 }

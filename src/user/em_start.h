@@ -29,6 +29,7 @@ double ridge_solve(double *h, const double *g, int d, double ridge, double *x);
 /* taste [D] = projection (common + x). */
 void quadratics_lift(const struct quadratics *q, const double *x, float *taste);
 
-/* Tastes and prior of `start` from a mixture of the users' quadratics; false, and nothing done, with fewer than two users a type. */
-bool em_clusters(const struct pasta_em *em, struct pasta_user_model *start);
+/* Tastes and prior of `start` from a mixture of the users' quadratics; *found is false, and nothing done, with fewer than two users a type. The result does not depend on
+ * the number of threads. */
+pasta_status em_clusters(const struct pasta_em *em, int threads, struct pasta_user_model *start, bool *found, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

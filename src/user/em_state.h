@@ -26,6 +26,7 @@ struct pasta_em {
     uint64_t seed;
     const char *device;
     int n_types;                /* K */
+    bool started;               /* the parameters have their starting values, or those of a checkpoint */
     bool clustered;             /* tastes started from clusters of the users */
     bool per_user;              /* a group is a user; else an observation */
     size_t n_groups;            /* G */
@@ -45,12 +46,12 @@ struct pasta_em {
 int64_t em_phase_steps(const struct pasta_em *em, enum em_phase phase);  /* 0 for a phase without data of its kinds */
 enum em_phase em_phase_at(const struct pasta_em *em, int64_t position, int64_t *step); /* *step within the phase */
 bool em_phase_has(enum em_phase phase, enum observation_kind kind);
+/* Parameters, target and prior from `start`; no steps done. */
+pasta_status em_begin(struct pasta_em *em, const struct pasta_user_model *start, struct pasta_err *err) PASTA_MUST_CHECK;
 /* A new optimiser for the phase, over the online parameters. */
 void em_optim_new(struct pasta_em *em, enum em_phase phase);
 
 /* --- em_start.c --- */
-/* Sets heads, tastes and prior of `start`; tells whether the tastes came from clusters. */
-bool em_start(const struct pasta_em *em, bool clusters, struct pasta_user_model *start);
 double em_cosine(const struct pasta_user_data *data, int32_t image, int32_t text);
 
 /* --- em_evidence.c --- */

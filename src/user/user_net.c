@@ -14,16 +14,15 @@
 #define TIE_FLOOR 1e-3
 #define GAIN_FLOOR 1e-4
 #define NOISE_FLOOR 0.02
-#define ADAPTER_UNIT 0.01
+#define ADAPTER_UNIT 0.1
 #define MASKED (-1e30)
 
 /* --- parameters ---------------------------------------------------------------------------------------------------------------- */
 
 static void add_param(struct user_net *net, const char *name, const float *values, int rank, const int64_t *shape)
 {
-    pt_scope_open();
     pt kept = pt_keep(pt_to_device(pt_from_f32(values, rank, shape), net->device));
-    if (pt_scope_close(NULL) == PASTA_OK)
+    if (kept != NULL)
         pasta_params_add(&net->params, name, kept);
 }
 
@@ -87,9 +86,8 @@ void user_net_copy(struct user_net *net, const struct user_net *from)
     *net = *from;
     net->params = (struct pasta_params){0};
     for (int i = 0; i < from->params.n; i++) {
-        pt_scope_open();
         pt kept = pt_keep(pt_clone(pt_detach(from->params.items[i].tensor)));
-        if (pt_scope_close(NULL) == PASTA_OK)
+        if (kept != NULL)
             pasta_params_add(&net->params, from->params.items[i].name, kept);
     }
 }

@@ -45,7 +45,7 @@ struct user_nll {
 };
 
 /* Parameters at their starting values: tastes and heads from `start`; the adapters' first matrix is random (the same for every type, so that tastes alone tell types
- * apart), the second zero. */
+ * apart), the second zero. This and the copy are called inside a scope, which reports failures. */
 void user_net_init(struct user_net *net, const struct pasta_user_model *start, const char *device, uint64_t seed);
 /* The same sizes and values, without gradients. */
 void user_net_copy(struct user_net *net, const struct user_net *from);

@@ -166,6 +166,8 @@ static void types_are_recovered(void **state)
     settings.main.batch = 256;
     double one = NAN, five = NAN;
     struct pasta_em *em = em_of(&settings, data);
+    struct pasta_err err = {0};
+    assert_int_equal(pasta_em_start(em, 2, &err), PASTA_OK);
     assert_true(pasta_em_clustered(em));
     while (pasta_em_position(em) < pasta_em_total(em)) {
         struct pasta_em_metrics m = step(em);
@@ -202,6 +204,32 @@ static void same_models(const struct pasta_user_model *a, const struct pasta_use
     assert_memory_equal(a->image_in, b->image_in, K * W * D * sizeof(float));
     assert_true(a->scale == b->scale && a->temperature == b->temperature && a->tie == b->tie);
     assert_true(a->rating_gain == b->rating_gain && a->rating_offset == b->rating_offset && a->rating_noise == b->rating_noise);
+}
+
+/* The start is the same from one thread and from two, and a taste of more dimensions than the clusters look at is found as well. */
+static void the_start_does_not_depend_on_threads(void **state)
+{
+    (void)state;
+    struct people people;
+    struct pasta_err err = {0};
+    people_make(&people, 11, (struct people_size){.dim = 96, .types = 2, .people = 40, .pairs = 30, .ratings = 30, .strength = 2});
+    struct pasta_user_data *data = people_data(&people, 0);
+    struct pasta_user_model_settings settings = base;
+    settings.types = 2;
+    struct pasta_em *one = em_of(&settings, data), *two = em_of(&settings, data);
+    assert_int_equal(pasta_em_start(one, 1, &err), PASTA_OK);
+    assert_int_equal(pasta_em_start(two, 2, &err), PASTA_OK);
+    struct pasta_user_model *a = model_of(one), *b = model_of(two);
+    same_models(a, b);
+    double ari = agreement(&people, one, a);
+    if (!(ari > 0.8))
+        fail_msg("adjusted Rand index %.3f", ari);
+    pasta_user_model_free(a);
+    pasta_user_model_free(b);
+    pasta_em_free(one);
+    pasta_em_free(two);
+    pasta_user_data_free(data);
+    people_free(&people);
 }
 
 /* Stops in both phases, between copies of the target. */
@@ -361,8 +389,8 @@ static void one_observation_a_user_is_by_sample(void **state)
     struct pasta_em *by_user = em_of(&settings, data);
     settings.responsibilities = "sample";
     struct pasta_em *by_sample = em_of(&settings, data);
-    assert_false(pasta_em_clustered(by_user));
     steps_to(by_user, 60);
+    assert_false(pasta_em_clustered(by_user));
     steps_to(by_sample, 60);
     struct pasta_user_model *a = model_of(by_user), *b = model_of(by_sample);
     same_models(a, b);
@@ -380,6 +408,7 @@ int main(void)
         cmocka_unit_test(the_exact_objective_never_falls),
         cmocka_unit_test(the_prior_follows_the_responsibilities),
         cmocka_unit_test(types_are_recovered),
+        cmocka_unit_test(the_start_does_not_depend_on_threads),
         cmocka_unit_test(resumed_is_uninterrupted),
         cmocka_unit_test(both_paths_agree),
         cmocka_unit_test(kinds_may_be_absent),

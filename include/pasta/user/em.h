@@ -55,15 +55,17 @@ struct pasta_em_metrics {            /* of one step; NAN where absent */
     double train_loglik, held_out_loglik; /* log-likelihood of the users' observations under the target parameters, divided by their number */
     double effective_types;          /* exp of the prior's entropy */
 };
-/* Starts from the encoder's own score, its units fitted to the training data, plus tastes: with start "clusters" those of a mixture fitted to quadratic expansions of the
- * users' likelihoods (em_start.h), with "random", or with fewer than two users a type that have at least four observations, random ones. With responsibilities "sample" every
- * observation has its own. `data`, `settings` and `device` are borrowed until free. */
+/* With responsibilities "sample" every observation has its own. `data`, `settings` and `device` are borrowed until free. */
 pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device, const struct pasta_user_data *data,
                           struct pasta_em **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Sets the parameters to their start: the encoder's own score, its units fitted to the training data, plus tastes. With start "clusters" those of a mixture fitted to quadratic
+ * expansions of the users' likelihoods (em_start.h); with "random", or with fewer than two users a type that have at least four observations, random ones. The first step does it where nobody did.
+ * The result does not depend on the number of threads. */
+pasta_status pasta_em_start(struct pasta_em *em, int threads, struct pasta_err *err) PASTA_MUST_CHECK;
+bool pasta_em_clustered(const struct pasta_em *em); /* whether the start came from clusters */
 void pasta_em_free(struct pasta_em *em);
 int64_t pasta_em_position(const struct pasta_em *em); /* steps done, both phases */
 int64_t pasta_em_total(const struct pasta_em *em);    /* steps of the phases that have data */
-bool pasta_em_clustered(const struct pasta_em *em);   /* whether the tastes started from clusters */
 bool pasta_em_fine(const struct pasta_em *em);        /* whether the next step belongs to fine-tuning */
 double pasta_em_work(const struct pasta_em *em);      /* floating-point operations of one step of the dearer phase, about */
 pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, struct pasta_err *err) PASTA_MUST_CHECK;

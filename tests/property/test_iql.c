@@ -235,6 +235,51 @@ static void long_sessions_are_cut(void **state)
     pasta_sessions_release(&sessions);
 }
 
+/* Sessions of two turns, the first always rated 1 and the second 10: less their mean, rewards -0.5 and 0.5. So Q and V are 0 before the first turn and
+ * 0.5 before the second; at half the discount -0.25 and 0.5. */
+static void values_are_returns(void **state)
+{
+    (void)state;
+    for (int half = 0; half < 2; half++) {
+        struct pasta_err err = {0};
+        struct pasta_sessions sessions = {0};
+        struct folder f = new_folder();
+        struct pasta_value_settings settings = base;
+        make_sessions(&sessions);
+        for (int i = 0; i < SESSIONS; i++) {
+            struct pasta_session *session = &sessions.items[i];
+            if (session->n_turns == 1)
+                *session = (struct pasta_session){.session_id = session->session_id, .rater_id = session->rater_id, .initial_prompt = sessions.items[2].initial_prompt,
+                                                  .turns = sessions.items[2].turns};
+            session->n_turns = 2;
+            for (int t = 0; t < 2; t++)
+                session->turns[t].rating = t ? 10 : 1;
+        }
+        settings.discount = half ? 0.5 : 1;
+        settings.polyak = 0.2;
+        settings.train = (struct pasta_train_settings){.steps = 200, .batch = 16, .learning_rate = 1e-2, .cosine_period = 200, .clip_norm = 1, .checkpoint_every = 1000};
+        struct pasta_value_model *m = train_in(&f, &settings, &sessions, 2, false);
+        for (int t = 0; t < 2; t++) {
+            struct pasta_session history = sessions.items[5];
+            const struct pasta_turn *turn = &history.turns[t];
+            struct pasta_candidate slate[COLUMNS];
+            const double want = t ? 0.5 : half ? -0.25 : 0;
+            double values[COLUMNS], v, q = 0; /* only the mean over the slate is a return */
+            for (int l = 0; l < turn->n_columns; l++)
+                slate[l] = (struct pasta_candidate){turn->columns[l].prompt, turn->columns[l].category};
+            history.n_turns = t;
+            assert_int_equal(pasta_value_model_score(m, &history, slate, turn->n_columns, values, &v, &err), PASTA_OK);
+            for (int l = 0; l < turn->n_columns; l++)
+                q += values[l] / turn->n_columns;
+            assert_float_equal(v, want, 0.15);
+            assert_float_equal(q, want, 0.15);
+        }
+        pasta_value_model_free(m);
+        remove_folder(&f);
+        pasta_sessions_release(&sessions);
+    }
+}
+
 static void scoring_together_equals_one_by_one(void **state)
 {
     (void)state;
@@ -273,6 +318,7 @@ int main(void)
         cmocka_unit_test(training_resumes_and_ignores_threads),
         cmocka_unit_test(so_with_a_shared_trunk),
         cmocka_unit_test(long_sessions_are_cut),
+        cmocka_unit_test(values_are_returns),
         cmocka_unit_test(scoring_together_equals_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,7 @@ $(MODULE): src/model/spm_module.cpp src/model/spm_module.h $(STAMP)
 	$(CXX) -std=c++17 -shared -fPIC -fvisibility=hidden -Wall $(CXXFLAGS) $< -lsentencepiece -o $@
 
 .SECONDEXPANSION:
+$(BINS) $(TESTS): | $(MODULE)
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_LIB) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -Wl,-Map=$@.map $^ $(LIBS) -o $@
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIB)

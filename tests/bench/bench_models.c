@@ -173,7 +173,7 @@ static pasta_status count_tokens(struct scoring *s, const struct pasta_spm *spm,
     }
     int64_t *ids = pasta_calloc((size_t)limit, sizeof *ids);
     const int first = pasta_history_first(&h, s->session.n_turns, limit - longest);
-    s->prefix = pasta_history_write(&h, first, s->session.n_turns, limit - longest, ids, NULL);
+    s->prefix = pasta_history_write(&h, first, s->session.n_turns, limit - longest, ids);
     if (status == PASTA_OK && first > 0)
         s->session.n_turns = 0; /* the caller tries again with fewer turns */
     free(ids);

@@ -88,7 +88,7 @@ pasta_status em_begin(struct pasta_em *em, const struct pasta_user_model *start,
     user_net_release(&em->online);
     user_net_release(&em->target);
     pt_scope_open();
-    user_net_init(&em->online, start, em->device, em->seed);
+    user_net_init(&em->online, start, em->taste_basis, em->device, em->seed);
     user_net_copy(&em->target, &em->online);
     memcpy(em->prior, start->prior, (size_t)em->n_types * sizeof *em->prior);
     em->position = 0;
@@ -101,6 +101,7 @@ static pasta_status make_tables(struct pasta_em *em, struct pasta_err *err)
     const struct pasta_user_data *data = em->data;
     pt_scope_open();
     em->image_table = pt_keep(pt_to_device(pt_borrow(data->image_table, PT_F32, PT_SHAPE((int64_t)data->images.n, data->dim)), em->device));
+    em->taste_basis = pt_keep(pt_to_device(pt_from_f32(em->whitening.matrix, PT_SHAPE(data->dim, data->dim)), em->device));
     em->text_table = pt_keep(pt_to_device(pt_borrow(data->text_table, PT_F32, PT_SHAPE((int64_t)data->texts.n, data->dim)), em->device));
     return pt_scope_close(err);
 }
@@ -128,11 +129,12 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
     em->evidence = pasta_calloc(em->n_groups * K, sizeof *em->evidence);
     em->seen = pasta_calloc(em->n_groups, sizeof *em->seen);
     struct pasta_user_model *start = pasta_user_model_new(em->n_types, data->dim, (int)settings->adapter_width, aggregate, settings->temperature_max, "");
-    pasta_status status = em_begin(em, start, err);
+    whitening_init(&em->whitening, data->image_table, data->images.n, data->dim, seed);
+    pasta_status status = make_tables(em, err);
+    if (status == PASTA_OK)
+        status = em_begin(em, start, err);
     em->started = false;
     pasta_user_model_free(start);
-    if (status == PASTA_OK)
-        status = make_tables(em, err);
     if (status != PASTA_OK) {
         pasta_em_free(em);
         return status;
@@ -150,6 +152,8 @@ void pasta_em_free(struct pasta_em *em)
     user_net_release(&em->target);
     pt_free(em->image_table);
     pt_free(em->text_table);
+    pt_free(em->taste_basis);
+    whitening_release(&em->whitening);
     user_batch_release(&em->batch);
     for (int kind = 0; kind < OBS_KINDS; kind++) {
         free(em->order[kind].train);

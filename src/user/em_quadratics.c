@@ -1,17 +1,15 @@
 /* em_quadratics.c: users as quadratics in the taste (em_start.h).
  *
  * The score is linear in the taste, so pairs and choices are logistic regressions on differences of embeddings, ratings a linear one. A
- * user's ratings are centred, so that generous and harsh raters do not become types. Above PROJECTION dimensions the embeddings are
- * projected at random (Johnson-Lindenstrauss): a start need not be exact.
+ * user's ratings are centred, so that generous and harsh raters do not become types. Coordinates are the whitened ones (whitening.h).
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "em_start.h"
 #include "pasta/base/mem.h"
-#include "pasta/base/rng.h"
 
-enum { PROJECTION = 64, MAX_USERS = 4096, MIN_OBSERVATIONS = 4, NEWTON_STEPS = 6 };
+enum { MAX_USERS = 4096, MIN_OBSERVATIONS = 4, NEWTON_STEPS = 6 };
 
 /* --- a little dense algebra ---------------------------------------------------------------------------------------------------------- */
 
@@ -85,18 +83,16 @@ double quadratic_at(const struct quadratics *q, size_t user, const double *x, do
 
 /* --- observations ----------------------------------------------------------------------------------------------------------------- */
 
-/* x [d] += weight * projection of an image's embedding */
+/* x [d] += weight * whitened coordinates of an image's embedding */
 static void add_image(const struct quadratics *q, int32_t image, double weight, double *x)
 {
-    int D = q->em->data->dim;
-    const float *e = q->em->data->image_table + (size_t)image * (size_t)D;
-    for (int i = 0; i < D; i++) {
-        double w = weight * (double)e[i];
-        if (q->projection == NULL)
-            x[i] += w;
-        else
-            for (int j = 0; j < q->dim; j++)
-                x[j] += w * q->projection[(size_t)i * q->dim + j];
+    const struct whitening *w = &q->em->whitening;
+    const float *e = q->em->data->image_table + (size_t)image * (size_t)w->dim;
+    for (int j = 0; j < q->dim; j++) {
+        double sum = 0;
+        for (int i = 0; i < w->dim; i++)
+            sum += (double)e[i] * w->basis[(size_t)j * w->dim + i];
+        x[j] += weight * w->gain[j] * sum;
     }
 }
 
@@ -235,15 +231,8 @@ static void choose_users(struct quadratics *q)
 
 void quadratics_init(struct quadratics *q, const struct pasta_em *em, const struct pasta_user_model *start)
 {
-    int D = em->data->dim;
-    *q = (struct quadratics){.em = em, .start = start, .dim = D <= PROJECTION ? D : PROJECTION};
+    *q = (struct quadratics){.em = em, .start = start, .dim = em->whitening.rank};
     choose_users(q);
-    if (D > PROJECTION) {
-        q->projection = pasta_malloc((size_t)D * q->dim * sizeof *q->projection);
-        struct pasta_rng rng = pasta_rng_at(em->seed, PASTA_RNG_INIT, 0, 4, 0);
-        for (size_t i = 0; i < (size_t)D * q->dim; i++)
-            q->projection[i] = pasta_rng_normal(&rng) / sqrt(q->dim);
-    }
     size_t d = (size_t)q->dim;
     q->common = pasta_calloc(d, sizeof *q->common);
     q->gradient = pasta_malloc(q->n * d * sizeof *q->gradient);
@@ -257,7 +246,6 @@ void quadratics_init(struct quadratics *q, const struct pasta_em *em, const stru
 void quadratics_release(struct quadratics *q)
 {
     free(q->row);
-    free(q->projection);
     free(q->common);
     free(q->gradient);
     free(q->fisher);
@@ -268,10 +256,11 @@ void quadratics_release(struct quadratics *q)
 
 void quadratics_lift(const struct quadratics *q, const double *x, float *taste)
 {
-    for (int i = 0; i < q->em->data->dim; i++) {
+    const struct whitening *w = &q->em->whitening;
+    for (int i = 0; i < w->dim; i++) {
         double sum = 0;
-        for (int j = 0; q->projection != NULL && j < q->dim; j++)
-            sum += q->projection[(size_t)i * q->dim + j] * (q->common[j] + x[j]);
-        taste[i] = (float)(q->projection != NULL ? sum : q->common[i] + x[i]);
+        for (int j = 0; j < q->dim; j++)
+            sum += w->basis[(size_t)j * w->dim + i] * (q->common[j] + x[j]);
+        taste[i] = (float)sum;
     }
 }

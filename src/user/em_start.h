@@ -11,10 +11,9 @@
 struct quadratics {
     const struct pasta_em *em;
     const struct pasta_user_model *start;
-    int dim;                       /* d: D, or that of a random projection */
+    int dim;                       /* d: the whitening's rank */
     size_t n;                      /* users */
     int32_t *row;                  /* [users] index among the n, or -1 */
-    double *projection;            /* [D,d], or NULL: none */
     double *common;                /* [d] w0 */
     double *gradient, *fisher;     /* [n,d], [n,d,d] */
     double *sum_x, *sum_r, *count; /* [n,d], [n], [n]: of the ratings, for centring */
@@ -26,7 +25,7 @@ void quadratics_release(struct quadratics *q);
 double quadratic_at(const struct quadratics *q, size_t user, const double *x, double *scratch);
 /* Solves (h + ridge I) x = g by Cholesky; h [d,d] is overwritten. Returns the trace of the inverse. */
 double ridge_solve(double *h, const double *g, int d, double ridge, double *x);
-/* taste [D] = projection (common + x). */
+/* taste [D]: common + x in whitened coordinates of all dimensions. */
 void quadratics_lift(const struct quadratics *q, const double *x, float *taste);
 
 /* Tastes and prior of `start` from a mixture of the users' quadratics; *found is false, and nothing done, with fewer than two users a type. The result does not depend on

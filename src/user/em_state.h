@@ -3,6 +3,7 @@
 #define PASTA_USER_EM_STATE_H
 #include "pasta/tensor/optim.h"
 #include "user_data.h"
+#include "whitening.h"
 
 enum em_phase { EM_MAIN, EM_FINE };
 
@@ -34,6 +35,8 @@ struct pasta_em {
     struct pasta_optim *optim;  /* of optim_phase; NULL before the first step */
     enum em_phase optim_phase;
     pt image_table, text_table; /* [Ni,D], [Np,D] on the device */
+    struct whitening whitening; /* of the image table */
+    pt taste_basis;             /* [D,D] its matrix on the device */
     double *prior;              /* [K] */
     double *evidence;           /* [G,K] log-likelihood of the group's observations under the target parameters */
     int64_t position;           /* steps done */
@@ -46,7 +49,7 @@ struct pasta_em {
 int64_t em_phase_steps(const struct pasta_em *em, enum em_phase phase);  /* 0 for a phase without data of its kinds */
 enum em_phase em_phase_at(const struct pasta_em *em, int64_t position, int64_t *step); /* *step within the phase */
 bool em_phase_has(enum em_phase phase, enum observation_kind kind);
-/* Parameters, target and prior from `start`; no steps done. */
+/* Parameters, target and prior from `start`, whose tastes are in whitened coordinates; no steps done. */
 pasta_status em_begin(struct pasta_em *em, const struct pasta_user_model *start, struct pasta_err *err) PASTA_MUST_CHECK;
 /* A new optimiser for the phase, over the online parameters. */
 void em_optim_new(struct pasta_em *em, enum em_phase phase);

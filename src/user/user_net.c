@@ -62,10 +62,10 @@ static void add_adapter(struct user_net *net, const char *name, uint64_t seed, u
     free(values);
 }
 
-void user_net_init(struct user_net *net, const struct pasta_user_model *start, const char *device, uint64_t seed)
+void user_net_init(struct user_net *net, const struct pasta_user_model *start, pt taste_basis, const char *device, uint64_t seed)
 {
     *net = (struct user_net){.n_types = start->n_types, .dim = start->dim, .width = start->width, .aggregate = start->aggregate,
-                             .temperature_max = start->temperature_max, .device = device};
+                             .temperature_max = start->temperature_max, .device = device, .taste_basis = taste_basis};
     add_param(net, "taste", start->taste, PT_SHAPE(net->n_types, net->dim));
     if (net->width > 0) {
         add_adapter(net, "image_adapter", seed, 1);
@@ -102,7 +102,8 @@ static pt param(const struct user_net *net, const char *name)
     return pasta_params_get(&net->params, name);
 }
 
-/* The trained maps of the scalar heads; each [1]. */
+/* The trained maps of tastes and scalar heads; the heads are [1]. */
+static pt tastes(const struct user_net *net) { return pt_matmul(param(net, "taste"), net->taste_basis); } /* w [K,D] */
 static pt head_scale(const struct user_net *net) { return pt_exp(param(net, "log_scale")); }
 static pt head_temperature(const struct user_net *net) { return pt_mul_scalar(pt_sigmoid(param(net, "temperature")), net->temperature_max); }
 static pt head_tie(const struct user_net *net) { return pt_add_scalar(pt_softplus(param(net, "tie")), TIE_FLOOR); }
@@ -132,7 +133,7 @@ static void export_tensor(const struct user_net *net, const char *name, double u
 
 void user_net_export(const struct user_net *net, struct pasta_user_model *m)
 {
-    export_tensor(net, "taste", 1, m->taste);
+    pt_copy_f32(tastes(net), m->taste);
     export_tensor(net, "image_adapter.in", 1, m->image_in);
     export_tensor(net, "image_adapter.out", adapter_unit(net), m->image_out);
     export_tensor(net, "text_adapter.in", 1, m->text_in);
@@ -182,7 +183,7 @@ pt user_net_scores(const struct user_net *net, pt image_table, pt text_table, co
     pt prompt = pt_index_select(text_table, 0, indices(net, batch->text, batch->n_texts));           /* [P,D] */
     pt text = pt_index_select(prompt, 0, of);                                                        /* [N,D] */
     pt dot = row_dot(image, text);                                                                   /* [N] */
-    pt taste = pt_matmul(param(net, "taste"), pt_transpose(image, 0, 1));                            /* [K,N] */
+    pt taste = pt_matmul(tastes(net), pt_transpose(image, 0, 1));                                    /* [K,N] */
     pt squares;                                                                                      /* |a|^2 |b|^2 */
     if (W > 0) {
         double unit = adapter_unit(net);

@@ -15,6 +15,7 @@ struct user_net {
     enum pasta_aggregate aggregate;
     double temperature_max;
     const char *device;              /* borrowed */
+    pt taste_basis;                  /* [D,D] P, borrowed: tastes are trained as v with w = P v (whitening.h) */
     struct pasta_params params;
 };
 
@@ -44,9 +45,9 @@ struct user_nll {
     pt choice, versus; /* [K,T] */
 };
 
-/* Parameters at their starting values: tastes and heads from `start`; the adapters' first matrix is random (the same for every type, so that tastes alone tell types
+/* Parameters at their starting values: tastes v and heads from `start`; the adapters' first matrix is random (the same for every type, so that tastes alone tell types
  * apart), the second zero. This and the copy are called inside a scope, which reports failures. */
-void user_net_init(struct user_net *net, const struct pasta_user_model *start, const char *device, uint64_t seed);
+void user_net_init(struct user_net *net, const struct pasta_user_model *start, pt taste_basis, const char *device, uint64_t seed);
 /* The same sizes and values, without gradients. */
 void user_net_copy(struct user_net *net, const struct user_net *from);
 void user_net_release(struct user_net *net);

@@ -94,6 +94,11 @@ static pasta_status add_vector(struct pasta_user_data *data, bool image, const c
     if (vector == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected one that the feature pack has, found '%.200s'; embed it with pasta-embed", where, image ? "image" : "prompt", key);
     size_t D = (size_t)data->dim;
+    double square = 0;
+    for (size_t d = 0; d < D; d++)
+        square += (double)vector[d] * vector[d];
+    if (!(square > 1e-12 && square < 1e12))
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected a feature vector of length about 1, found length %g for '%.200s'", where, image ? "image" : "prompt", sqrt(square), key);
     bool fresh;
     struct key_table *table = image ? &data->images : &data->texts;
     *row = table_number(table, key, &fresh);

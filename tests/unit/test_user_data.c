@@ -70,6 +70,32 @@ static void what_is_missing_is_named(void **state)
     pasta_user_data_free(data);
 }
 
+static void vectors_without_a_direction_are_refused(void **state)
+{
+    (void)state;
+    const float vectors[3][2] = {{0, 0}, {NAN, 1}, {0.6f, 0.8f}};
+    const char *const images[3] = {"zero", "nan", "good"}, *const prompts[1] = {"p"};
+    struct pasta_features *features = NULL;
+    struct pasta_err err = {0};
+    char *folder = pasta_asprintf("%s/odd", people.folder);
+    assert_int_equal(pasta_features_write(folder, "e", 2, images, vectors[0], 3, prompts, vectors[2], 1, &err), PASTA_OK);
+    if (pasta_features_open(folder, &features, &err) == PASTA_OK) {
+        for (int i = 0; i < 3; i++) {
+            struct pasta_rating rating = {.prompt = "p", .image = images[i], .rating = 1, .lo = 0, .hi = 2};
+            struct pasta_user_data *data = pasta_user_data_new(features);
+            err = (struct pasta_err){0};
+            assert_int_equal(pasta_user_data_add_ratings(data, "R", &(struct pasta_ratings){.items = &rating, .n = 1}, &err), i < 2 ? PASTA_ERR_INPUT : PASTA_OK);
+            if (i < 2)
+                assert_non_null(strstr(err.message, images[i]));
+            pasta_user_data_free(data);
+        }
+        pasta_features_close(features);
+    } else {
+        assert_int_equal(err.status, PASTA_ERR_INPUT); /* the pack itself refuses them */
+    }
+    free(folder);
+}
+
 /* The same people, however the files are ordered; other people for another seed. */
 static void the_split_depends_on_ids_alone(void **state)
 {
@@ -137,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_counted),
         cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(vectors_without_a_direction_are_refused),
         cmocka_unit_test(the_split_depends_on_ids_alone),
         cmocka_unit_test(turns_without_a_choice_are_passed_over),
         cmocka_unit_test(nobody_is_somebody),

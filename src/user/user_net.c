@@ -14,7 +14,7 @@
 #define TIE_FLOOR 1e-3
 #define GAIN_FLOOR 1e-4
 #define NOISE_FLOOR 0.02
-#define ADAPTER_UNIT 0.1
+#define ADAPTER_UNIT 0.03
 #define MASKED (-1e30)
 
 /* --- parameters ---------------------------------------------------------------------------------------------------------------- */

@@ -38,18 +38,25 @@ struct pasta_manifest {
     uint64_t seed;
     struct pairs libraries, counts;
     struct items inputs, outputs;
-    double started;
     char when[32];
 };
+
+/* A run begins with its process, not with its manifest, which is made when the work is done. */
+static double process_started;
+static time_t process_started_at;
+
+__attribute__((constructor)) static void remember_start(void)
+{
+    process_started = pasta_now();
+    process_started_at = time(NULL);
+}
 
 struct pasta_manifest *pasta_manifest_new(const char *program, int argc, char *const *argv, const struct pasta_config *config)
 {
     struct pasta_manifest *m = pasta_calloc(1, sizeof *m);
     m->program = pasta_strdup(program);
-    m->started = pasta_now();
-    time_t now = time(NULL);
     struct tm utc;
-    strftime(m->when, sizeof m->when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    strftime(m->when, sizeof m->when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&process_started_at, &utc));
     pasta_str_addc(&m->arguments, '[');
     for (int i = 0; i < argc; i++) {
         if (i)
@@ -253,7 +260,7 @@ pasta_status pasta_manifest_write(struct pasta_manifest *m, const char *dir, str
     put_items(&out, "outputs", &m->outputs);
     put_pairs(&out, "counts", &m->counts);
     put_config(&out, &m->config);
-    pasta_str_printf(&out, "  \"started\": \"%s\",\n  \"wall_seconds\": %.3f\n}\n", m->when, pasta_now() - m->started);
+    pasta_str_printf(&out, "  \"started\": \"%s\",\n  \"wall_seconds\": %.3f\n}\n", m->when, pasta_now() - process_started);
     char *path = pasta_path_join(dir, "manifest.json");
     pasta_status status = pasta_file_write(path, out.data, out.length, err);
     free(path);

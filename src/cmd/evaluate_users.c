@@ -13,7 +13,7 @@
 
 #include "pasta/base/threads.h"
 #include "pasta/eval/measures.h"
-#include "records.h"
+#include "record_files.h"
 
 /* --- people --- */
 

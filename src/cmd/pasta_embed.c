@@ -24,7 +24,7 @@
 #include "pasta/tensor/blas.h"
 #include "plan.h"
 #include "run_stamp.h"
-#include "records.h"
+#include "record_files.h"
 
 static const char *model_path, *prompts_path, *images_path, *image_root;
 static struct pasta_strings session_paths, preference_paths, rating_paths, ranking_paths;

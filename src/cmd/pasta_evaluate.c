@@ -13,7 +13,7 @@
 #include "pasta/tensor/pt.h"
 #include "plan.h"
 #include "run_stamp.h"
-#include "records.h"
+#include "record_files.h"
 
 static struct evaluate_inputs in;
 

@@ -13,7 +13,7 @@
 #include "pasta/tensor/pt.h"
 #include "pasta/value/iql.h"
 #include "run_stamp.h"
-#include "records.h"
+#include "record_files.h"
 
 static struct pasta_strings session_paths;
 static const struct pasta_option options[] = {

@@ -21,7 +21,7 @@
 #include "pasta/user/em.h"
 #include "plan.h"
 #include "run_stamp.h"
-#include "records.h"
+#include "record_files.h"
 
 /* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus run on one thread, and their
  * bytes do not depend on --threads. */

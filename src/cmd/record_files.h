@@ -1,6 +1,6 @@
-/* records.h: reading record files as every stage does, with its one flag, --skip-bad. */
-#ifndef PASTA_CMD_RECORDS_H
-#define PASTA_CMD_RECORDS_H
+/* record_files.h: reading record files as every stage does, with its one flag, --skip-bad. */
+#ifndef PASTA_CMD_RECORD_FILES_H
+#define PASTA_CMD_RECORD_FILES_H
 #include "pasta/base/options.h"
 #include "pasta/io/record.h"
 

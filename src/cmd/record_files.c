@@ -1,4 +1,4 @@
-#include "records.h"
+#include "record_files.h"
 
 #include <stdlib.h>
 

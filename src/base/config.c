@@ -47,6 +47,7 @@ static const struct key keys[] = {
     T("device", device, "cpu", NULL, '-', "cpu or cuda:N"),
 
     T("world.lexicon", world.lexicon, "", NULL, 'O', "lexicon of the sketch world; empty: the embedded one"),
+    T("world.raters", world.raters, "", NULL, 'O', "population of raters of the sketch world; empty: the embedded one"),
     I("world.image_size", world.image_size, "64", 64, 256, 'O', "pixels of an image's side"),
     N("world.miss_rate", world.miss_rate, "0.08", 0, 1, 'O', "probability that a stated attribute is drawn otherwise"),
     I("world.rater_types", world.rater_types, "8", 1, 64, 'O', "hidden types in the rater population"),

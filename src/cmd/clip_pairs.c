@@ -6,7 +6,7 @@
 
 #include "pasta/base/rng.h"
 
-enum { EASY_UNTIL = 64000, VARIED_FROM = 320000 }; /* pairs */
+static const double EASY_UNTIL = 0.1, VARIED_FROM = 0.5; /* of all pairs */
 
 uint64_t clip_pair_seed(const struct clip_pairs *w, int64_t index)
 {
@@ -36,9 +36,9 @@ static void shorten(struct pasta_str *caption, double keep, struct pasta_rng *rn
 }
 
 /* The share of easy pairs, by how many pairs came before. */
-static double easy_share(int64_t index)
+static double easy_share(const struct clip_pairs *w, int64_t index)
 {
-    double done = (double)(index - EASY_UNTIL) / (double)(VARIED_FROM - EASY_UNTIL);
+    double done = ((double)index / (double)w->total - EASY_UNTIL) / (VARIED_FROM - EASY_UNTIL);
     return 0.95 - 0.85 * (done < 0 ? 0 : done > 1 ? 1 : done);
 }
 
@@ -56,7 +56,7 @@ pasta_status clip_pair_train(void *ctx, int64_t index, struct pasta_str *caption
     struct pasta_rng rng = pasta_rng_at(w->seed, PASTA_RNG_CAPTION, (uint32_t)index, 1, 0);
     struct pasta_str prompt = {0};
     pasta_sketch_caption(w->sketch, w->seed, (uint32_t)index, caption);
-    if (pasta_rng_uniform(&rng) < easy_share(index)) {
+    if (pasta_rng_uniform(&rng) < easy_share(w, index)) {
         shorten(caption, 0, &rng);
         put_easy(caption, &rng, &prompt);
     } else {

@@ -7,6 +7,7 @@ struct clip_pairs {
     struct pasta_sketch *sketch;
     struct pasta_t2i t2i;
     uint64_t seed;
+    int64_t total;   /* pairs to train on: how far training has come decides how varied they are */
 };
 
 enum { CLIP_HELD_OUT = 6000 }; /* pairs for the evaluation */

@@ -194,8 +194,9 @@ static pasta_status write_manifest(const struct pasta_context *context, struct p
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
     const struct pasta_config *config = &context->config;
+    struct clip_pairs w = {.seed = config->seed, .total = config->clip.train.steps * config->clip.train.batch};
     bool complete;
-    if (config->clip.train.steps * config->clip.train.batch > CLIP_HELD_OUT_FIRST)
+    if (w.total > CLIP_HELD_OUT_FIRST)
         return pasta_fail(err, PASTA_ERR_USAGE, "clip.train.steps times clip.train.batch: expected at most %lld pairs", (long long)CLIP_HELD_OUT_FIRST);
     pasta_status status = pasta_run_dir(context->out, context->force, context->resume, outputs, &complete, err);
     if (status != PASTA_OK || complete)
@@ -203,7 +204,6 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     status = pasta_run_stamp(context, NULL, 0, err);
     if (status != PASTA_OK)
         return status;
-    struct clip_pairs w = {.seed = config->seed};
     status = pasta_sketch_open(&config->world, &config->agent, &w.sketch, err);
     if (status != PASTA_OK)
         return status;

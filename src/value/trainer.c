@@ -46,6 +46,8 @@ pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_mode
     t->target = pasta_gemma_copy(model->f);
     pt_scope_open();
     copy_params(&t->target_head, &model->f_head);
+    if (settings->choice_steps > 0 && model->f_head_read) /* it was saved at the scale of values */
+        pt_scale_(model->f_head.items[0].tensor, PASTA_CHOICE_SCALE);
     pasta_params_requires_grad(pasta_gemma_params(model->f), true);
     pasta_params_requires_grad(pasta_gemma_params(model->v), true);
     pasta_params_requires_grad(&model->f_head, true);
@@ -455,7 +457,7 @@ pasta_status pasta_trainer_start_iql(struct pasta_trainer *t, struct pasta_err *
     pt_scope_open();
     if (t->settings->choice_steps > 0)
         pt_scale_(t->model->f_head.items[0].tensor, 1.0 / PASTA_CHOICE_SCALE);
-    else
+    else if (!t->model->f_head_read)
         pt_fill_(t->model->f_head.items[0].tensor, 0);
     if (!shared(t))
         pasta_params_lerp(pasta_gemma_params(t->model->v), pasta_gemma_params(t->model->f), 1);

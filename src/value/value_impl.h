@@ -8,6 +8,7 @@
 struct pasta_value_model {
     struct pasta_gemma *f, *v;        /* trunks; the same pointer when shared */
     struct pasta_params f_head, v_head; /* score.weight [1,D] each */
+    bool f_head_read;                 /* f's came with the model that training starts from */
     struct pasta_spm *spm;
     struct pasta_str tokenizer;       /* the bytes of tokenizer.model */
     int max_tokens_q, max_tokens_v;   /* l_q, l_v */

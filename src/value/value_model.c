@@ -94,6 +94,21 @@ static void add_head(struct pasta_params *head, const struct pasta_gemma *trunk,
     free(values);
 }
 
+/* f's head: the folder's own where it has one, as a value model's f/ does. */
+static pasta_status start_f_head(struct pasta_value_model *m, const char *dir, const char *device, uint64_t seed, bool initialised, struct pasta_err *err)
+{
+    const struct pasta_gemma_config *shape = pasta_gemma_shape(m->f);
+    struct pasta_weights *weights = NULL;
+    pasta_status st = initialised ? PASTA_OK : pasta_weights_open(dir, &weights, err);
+    m->f_head_read = weights && pasta_weights_has(weights, "score.weight");
+    if (m->f_head_read)
+        st = pasta_weights_load(weights, "score.weight", "score.weight", PT_SHAPE(1, shape->hidden_size), PT_F32, device, &m->f_head, err);
+    else if (st == PASTA_OK)
+        add_head(&m->f_head, m->f, device, seed, shape->initializer_range);
+    pasta_weights_close(weights);
+    return st;
+}
+
 static pasta_status check_limit(const char *key, int64_t limit, const struct pasta_gemma *trunk, struct pasta_err *err)
 {
     const int64_t most = pasta_gemma_shape(trunk)->max_position_embeddings;
@@ -116,9 +131,10 @@ pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, 
         m->max_tokens_q = (int)settings->max_tokens_q;
         m->max_tokens_v = (int)settings->max_tokens_v;
         pt_scope_open();
-        add_head(&m->f_head, m->f, device, seed, pasta_gemma_shape(m->f)->initializer_range);
         add_head(&m->v_head, m->v, device, seed, 0); /* values start at 0 */
-        st = pt_scope_close(err);
+        st = start_f_head(m, dir, device, seed, *initialised, err);
+        const pasta_status closed = pt_scope_close(st == PASTA_OK ? err : NULL);
+        st = st == PASTA_OK ? closed : st;
     }
     free(dir);
     if (st == PASTA_OK)

@@ -8,14 +8,20 @@
 #include "render.h"
 #include "world.h"
 
+/* A path that was set, or the embedded file. Owned by the caller. */
+static char *chosen(const char *path, const char *embedded)
+{
+    return path != NULL && *path ? pasta_strdup(path) : pasta_data_path(embedded);
+}
+
 pasta_status pasta_sketch_open(const struct pasta_world_settings *settings, const struct pasta_agent_settings *agent,
                                struct pasta_sketch **out, struct pasta_err *err)
 {
     struct pasta_sketch *s = pasta_calloc(1, sizeof *s);
-    char *lexicon = settings->lexicon != NULL && *settings->lexicon ? pasta_strdup(settings->lexicon) : pasta_data_path("sketch/lexicon.json");
-    char *drawings = pasta_data_path("sketch/drawings.txt"), *raters = pasta_data_path("sketch/raters.json");
+    char *lexicon = chosen(settings->lexicon, "sketch/lexicon.json"), *raters = chosen(settings->raters, "sketch/raters.json");
+    char *drawings = pasta_data_path("sketch/drawings.txt");
     s->settings = *settings;
-    s->settings.lexicon = NULL;
+    s->settings.lexicon = s->settings.raters = NULL;
     s->max_words = (int)agent->max_words;
     pasta_status status = sketch_lexicon_read(lexicon, drawings, &s->lexicon, err);
     if (status == PASTA_OK)

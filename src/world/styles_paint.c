@@ -140,7 +140,7 @@ static void pixel(struct sketch_canvas *c)
 /* Irregular tiles with dark joints. */
 static void mosaic(struct sketch_canvas *c)
 {
-    enum { CELLS = 18 };
+    enum { CELLS = 21 };
     int s = c->size;
     float cell = (float)s / CELLS, seed[CELLS + 2][CELLS + 2][2];
     float sum[CELLS + 2][CELLS + 2][4];
@@ -179,7 +179,7 @@ static void mosaic(struct sketch_canvas *c)
         float lit = vary * (1 + 0.10f * clamp01(c->y[i] / cell));
         float *plane[3] = {&c->r[i], &c->g[i], &c->b[i]};
         for (int k = 0; k < 3; k++) {
-            float fine = 0.45f * c->a[i], tile = clamp01((q[k] / q[3] * (1 - fine) + *plane[k] * fine) * lit), grout = 0.05f + 0.45f * tile;
+            float fine = 0.45f * c->a[i], tile = clamp01((q[k] / q[3] * (1 - fine) + *plane[k] * fine) * lit), grout = 0.72f * tile;
             *plane[k] = grout + (tile - grout) * joint;
         }
     }

@@ -29,6 +29,7 @@ struct pasta_train_settings {
 
 struct pasta_world_settings {      /* the sketch world */
     const char *lexicon;           /* path; "" = the embedded data/sketch/lexicon.json */
+    const char *raters;            /* path; "" = the embedded data/sketch/raters.json */
     int64_t image_size;            /* pixels, 64..256 */
     double miss_rate;              /* probability that a stated attribute is drawn otherwise */
     int64_t rater_types;           /* number of hidden types in the population */

@@ -14,7 +14,8 @@
  * A pretrained Gemma can read; the embedded one cannot, and a slate's return says little about each of its members. So before the first
  * step of IQL, value.choice_steps steps teach f the users' choices in the same sessions, P(column | history, slate) = softmax of f over the slate. Then
  * f's head is divided by ten, from the scale of such logits to that of values, and V's trunk starts as a copy of f's. value.choice_weight keeps the
- * same loss, of ten times f, beside the Q loss. Both are 0 for a pretrained model; then f's head starts at 0 as V's does.
+ * same loss, of ten times f, beside the Q loss. Both are 0 for a pretrained model; then f's head starts as read from the model's folder, or at 0 as
+ * V's does.
  */
 #ifndef PASTA_VALUE_IQL_H
 #define PASTA_VALUE_IQL_H

@@ -16,7 +16,8 @@
 struct pasta_value_model;
 pasta_status pasta_value_model_load(const char *dir, const char *device, struct pasta_value_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* A start for training: both trunks from settings->model ("" = the embedded data/models/gemma-sketch), at random from `seed` where that folder has no
- * weights (*initialised); V's head 0, f's N(0, initializer_range). Both trunks start equal; with shared_trunk they are one. */
+ * weights (*initialised); V's head 0, f's the folder's score.weight or else N(0, initializer_range). Both trunks start equal; with shared_trunk they
+ * are one. So the f/ of one run can be the start of another. */
 pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, const char *device, uint64_t seed, bool *initialised, struct pasta_value_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Writes f/ and v/ below `dir`, which exists. */
 pasta_status pasta_value_model_save(const struct pasta_value_model *m, const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -41,7 +41,10 @@ int pasta_command_main(const struct pasta_command *command, int argc, char **arg
         pasta_stop_install();
         pasta_debug("%s (%s), seed %llu, %d threads, device %s", pasta_version(), pasta_commit(), (unsigned long long)context.config.seed,
                     context.threads, context.config.device);
-        status = run(&context, &err);
+        if (command->device_check)
+            status = command->device_check(context.config.device, &err);
+        if (status == PASTA_OK)
+            status = run(&context, &err);
     } else if (status == PASTA_OK) {
         show(command, &context, action);
     }

@@ -52,6 +52,7 @@ static const struct pasta_command command = {
     .options = options,
     .prepare = pasta_blas_ensure,
     .libraries = pasta_blas_describe,
+    .device_check = pt_device_check,
 };
 
 /* --- distinct strings in order of first appearance --- */

@@ -285,7 +285,8 @@ static const struct pasta_command command = {
                 "  pasta-evaluate --prompts my.txt --out runs/baselines\n",
     .options = options,
     .prepare = pasta_blas_ensure,
-    .libraries = libraries};
+    .libraries = libraries,
+    .device_check = pt_device_check};
 
 int main(int argc, char **argv)
 {

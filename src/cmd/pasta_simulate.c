@@ -242,7 +242,8 @@ static const struct pasta_command command = {
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=30000 --dry-run\n",
     .options = options,
     .prepare = pasta_blas_ensure,
-    .libraries = libraries};
+    .libraries = libraries,
+    .device_check = pt_device_check};
 
 int main(int argc, char **argv)
 {

@@ -27,7 +27,8 @@ static const struct pasta_command command = {
                 "pasta-train-pasta --config configs/paper.json --set value.model=models/gemma-2b --sessions sessions.jsonl.gz --dry-run\n",
     .options = options,
     .prepare = pasta_blas_ensure,
-    .libraries = pasta_blas_describe};
+    .libraries = pasta_blas_describe,
+    .device_check = pt_device_check};
 
 static const char *const outputs[] = {"f/", "v/", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json", "manifest.json", NULL};
 

@@ -360,7 +360,8 @@ static const struct pasta_command command = {
                 "  pasta-train-user-model --config configs/paper.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl --features DIR --dry-run\n",
     .options = options,
     .prepare = pasta_blas_ensure,
-    .libraries = libraries};
+    .libraries = libraries,
+    .device_check = pt_device_check};
 
 int main(int argc, char **argv)
 {

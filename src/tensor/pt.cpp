@@ -168,19 +168,35 @@ pt pt_to_device(pt t, const char *device)
     return apply("pt_to_device", {t}, [&] { return t->value.to(at::Device(std::string(device))); });
 }
 
-bool pt_device_available(const char *device)
+// The back ends answer for themselves; a CUDA build on a machine without a driver counts no devices.
+static int cuda_devices()
 {
     try {
-        const at::Device d{std::string(device)};
-        if (d.is_cpu())
-            return true;
-        if (d.is_cuda() && !at::globalContext().hasCUDA())
-            return false;
-        const c10::impl::VirtualGuardImpl guard(d.type());
-        return (d.has_index() ? d.index() : 0) < guard.deviceCount();
+        return at::globalContext().hasCUDA() ? (int)c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() : 0;
     } catch (...) {
-        return false; // not a device, or its back end is not linked
+        return 0; // the back end is not linked
     }
+}
+
+pasta_status pt_device_check(const char *device, pasta_err *err)
+{
+    at::Device d(at::kMeta);
+    try {
+        d = at::Device(std::string(device));
+    } catch (...) {
+        // stays meta: computes nothing
+    }
+    if (d.is_cpu() && (!d.has_index() || d.index() == 0))
+        return PASTA_OK;
+    if (!d.is_cuda())
+        return pasta_fail(err, PASTA_ERR_USAGE, "device: expected cpu or cuda:N, found '%s'", device);
+    const int n = cuda_devices();
+    if (n == 0)
+        return pasta_fail(err, PASTA_ERR_USAGE, "device: expected cpu, found '%s': libtorch %s sees no CUDA device here", device,
+                          pt_version());
+    if (d.has_index() && d.index() >= n)
+        return pasta_fail(err, PASTA_ERR_USAGE, "device: expected cpu or cuda:0 to cuda:%d, found '%s'", n - 1, device);
+    return PASTA_OK;
 }
 
 // --- gradients ------------------------------------------------------------------------------------

@@ -69,6 +69,16 @@ bad 3 "none"                         "${user[@]}" --features "$work/none"
 bad 3 "empty"                        "$bin/pasta-simulate" --config $config --user-model "$work/empty.txt"
 bad 3 "none"                         "$bin/pasta-evaluate" --config $config --agent PASTA="$work/none"
 
+# A device that is not there, in every stage that computes on one: refused before any input is looked at, also where nothing would be written.
+other=$work/no-device
+for stage in "pasta-embed --sessions $other" "pasta-train-user-model --sessions $other --features $other" "pasta-simulate --user-model $other" \
+    "pasta-train-pasta --sessions $other" "pasta-evaluate --agent PASTA=$other"; do
+    for device in foo cpu:7 cuda:99; do
+        bad 2 "device: .*'$device'"      "$bin"/$stage --device $device
+    done
+    bad 2 "device: .*'cuda:99'"          "$bin"/$stage --set device=cuda:99 --dry-run
+done
+
 # A full disk: a file system of one megabyte where we may mount one, else a limit on the size of a file.
 full=$work/full; mkdir "$full"
 if mount -t tmpfs -o size=300k tmpfs "$full" 2>/dev/null; then

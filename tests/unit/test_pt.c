@@ -665,9 +665,21 @@ static void bad_arguments_are_errors_not_crashes(void **state)
             fail_msg("case %d was accepted", i);
         assert_int_equal(pt_scope_close(NULL), PASTA_ERR_FAILED);
     }
-    assert_false(pt_device_available("nonsense"));
-    assert_true(pt_device_available("cpu"));
-    assert_false(pt_device_available("cuda:99"));
+}
+
+static void devices_are_checked(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"", "nonsense", "cpu:1", "cuda:99", "cuda:x", "meta"};
+    struct pasta_err none = {0};
+    assert_int_equal(pt_device_check("cpu", &none), PASTA_OK);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct pasta_err err = {0};
+        if (pt_device_check(refused[i], &err) != PASTA_ERR_USAGE)
+            fail_msg("'%s' was accepted", refused[i]);
+        assert_non_null(strstr(err.message, refused[i]));
+        assert_null(strchr(err.message, '\n'));
+    }
 }
 
 /* Runs `body` in a child and reports whether it was stopped by an assertion. */
@@ -772,6 +784,7 @@ int main(void)
         cmocka_unit_test_teardown(inner_failure_fails_the_enclosing_scope, close_scopes),
         cmocka_unit_test_teardown(null_operand_is_an_error, close_scopes),
         cmocka_unit_test_teardown(bad_arguments_are_errors_not_crashes, close_scopes),
+        cmocka_unit_test(devices_are_checked),
         cmocka_unit_test_teardown(threads_have_their_own_scopes_and_gradient_mode, close_scopes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,8 @@ struct pasta_command {
     bool no_dry_run;                    /* --dry-run is refused */
     void (*prepare)(char **argv);       /* run first: pasta_blas_ensure where libtorch is used */
     const char *(*libraries)(void);     /* further lines of --version, or NULL */
+    /* Whether `device` can be computed on, asked before the body: pt_device_check. NULL: the command computes on no device. */
+    pasta_status (*device_check)(const char *device, struct pasta_err *err);
 };
 
 /* What a command's body gets. */

@@ -80,7 +80,8 @@ const void *pt_data(pt t);
 /* --- dtype, device --- */
 pt pt_to_dtype(pt t, pt_dtype dtype);
 pt pt_to_device(pt t, const char *device); /* "cpu", "cuda:0" */
-bool pt_device_available(const char *device);
+/* PASTA_ERR_USAGE unless tensors can be put on `device`: what is no device, and a CUDA device that libtorch does not see here. */
+pasta_status pt_device_check(const char *device, struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* --- shape --- */
 pt pt_reshape(pt t, int rank, const int64_t *shape); /* pt_reshape(x, PT_SHAPE(B, -1)) */

@@ -2,12 +2,10 @@
 #include "pasta/agent/rollout.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "pasta/agent/image_store.h"
 #include "pasta/agent/slate.h"
 #include "pasta/base/rng.h"
-#include "pasta/base/threads.h"
 
 #define SEED_BITS 53 /* JSON numbers keep integers up to here */
 
@@ -168,44 +166,4 @@ pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index
     s.turn_utility = known ? utility : NULL;
     *out = s;
     return PASTA_OK;
-}
-
-struct many {
-    const struct pasta_rollout *rollout;
-    const struct pasta_rollout_job *jobs;
-    struct pasta_rollout_result *results;
-    struct pasta_progress *progress;
-};
-
-static pasta_status one_of_many(void *ctx, int64_t item, int worker, struct pasta_err *err)
-{
-    struct many *many = ctx;
-    const struct pasta_rollout_job *job = &many->jobs[item];
-    struct pasta_rollout_result *result = &many->results[item];
-    (void)worker;
-
-    const pasta_status status = pasta_rollout_session(many->rollout, job->index, job->person, job->prompt, &result->arena,
-                                                      &result->session, err);
-    if (status == PASTA_OK && many->progress)
-        pasta_progress_add(many->progress, 1);
-    return status;
-}
-
-pasta_status pasta_rollout_many(const struct pasta_rollout *rollout, const struct pasta_rollout_job *jobs, int n, int threads,
-                                struct pasta_progress *progress, struct pasta_rollout_result *results, struct pasta_err *err)
-{
-    struct many many = {rollout, jobs, results, progress};
-    memset(results, 0, (size_t)n * sizeof *results);
-    const pasta_status status = pasta_parallel_for(n, threads, one_of_many, &many, err);
-    if (status != PASTA_OK)
-        pasta_rollout_release(results, n);
-    return status;
-}
-
-void pasta_rollout_release(struct pasta_rollout_result *results, int n)
-{
-    for (int i = 0; i < n; i++) {
-        pasta_arena_release(&results[i].arena);
-        results[i].session = (struct pasta_session){0};
-    }
 }

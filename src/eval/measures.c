@@ -46,13 +46,6 @@ static void rank_sorted(const struct item *items, int64_t n, const double *weigh
     }
 }
 
-void pasta_average_ranks(const double *values, int64_t n, double *ranks)
-{
-    struct item *items = sorted_items(values, n);
-    rank_sorted(items, n, NULL, NULL, ranks);
-    free(items);
-}
-
 struct spearman {
     struct item *x, *y; /* [n] sorted */
     const int32_t *cluster;

@@ -171,26 +171,6 @@ pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *sk
     return pasta_records_read(path, skip_bad, skipped, append_ranking, out, &out->n, err);
 }
 
-void pasta_ranking_print(const struct pasta_ranking *r, struct pasta_str *out)
-{
-    pasta_str_add(out, "{\"schema\":\"pasta.ranking/1\"");
-    put_text(out, "prompt", r->prompt);
-    pasta_str_add(out, ",\"images\":[");
-    for (int i = 0; i < r->n; i++) {
-        if (i)
-            pasta_str_addc(out, ',');
-        pasta_json_put_str(out, r->images[i]);
-    }
-    pasta_str_add(out, "],\"ranks\":[");
-    for (int i = 0; i < r->n; i++) {
-        if (i)
-            pasta_str_addc(out, ',');
-        pasta_json_put_num(out, r->ranks[i]);
-    }
-    pasta_str_addc(out, ']');
-    put_user(out, r->user_id);
-}
-
 void pasta_rankings_release(struct pasta_rankings *r)
 {
     free(r->items);

@@ -61,31 +61,6 @@ static pt causal_bias(const struct pasta_gemma *g, int64_t T)
     return result;
 }
 
-pt pasta_gemma_hidden(const struct pasta_gemma *g, pt ids, pt positions, pt bias)
-{
-    const int64_t d = g->config.head_dim, T = ids ? pt_size(ids, 1) : 0;
-    const double eps = g->config.rms_norm_eps, scale = 1 / sqrt((double)d);
-    const struct rope rope = rope_at(g, positions ? positions : pt_to_device(pt_unsqueeze(pt_arange(T), 0), g->device));
-    if (!bias)
-        bias = causal_bias(g, T);
-    pt x = embed(g, ids); /* [B,T,D] */
-    for (int64_t l = 0; l < g->config.num_hidden_layers; l++) {
-        const struct layer *layer = &g->layers[l];
-        pt h = pt_rms_norm(x, layer->attn_norm, eps);
-        pt q = rotate(split_heads(pt_linear(h, layer->q, NULL), d), rope); /* [B,h,T,d] */
-        pt k = rotate(split_heads(pt_linear(h, layer->k, NULL), d), rope); /* [B,g,T,d] */
-        pt v = split_heads(pt_linear(h, layer->v, NULL), d);
-        x = pt_add(x, pt_linear(join_heads(pt_attention(q, k, v, bias, scale)), layer->o, NULL));
-        x = pt_add(x, mlp(layer, pt_rms_norm(x, layer->mlp_norm, eps)));
-    }
-    return pt_rms_norm(x, g->norm, eps);
-}
-
-pt pasta_gemma_logits(const struct pasta_gemma *g, pt hidden)
-{
-    return pt_linear(hidden, g->embed, NULL);
-}
-
 /* --- packed forward ----------------------------------------------------------------------------------------------- */
 
 /* What the tokens of one packed pass see; shared by all layers. T = P + N*W. */

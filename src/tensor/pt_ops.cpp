@@ -159,11 +159,6 @@ pt pt_softmax(pt a, int dim)
     return apply("pt_softmax", {a}, [&] { return a->value.softmax((int64_t)dim); });
 }
 
-pt pt_log_softmax(pt a, int dim)
-{
-    return apply("pt_log_softmax", {a}, [&] { return a->value.log_softmax((int64_t)dim); });
-}
-
 pt pt_normalize(pt a, int dim)
 {
     return apply("pt_normalize", {a}, [&] {

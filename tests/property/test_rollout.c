@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "pasta/agent/rollout.h"
+#include "pasta/base/threads.h"
 #include "unit/fake_world.h"
 
 enum { N = 24 };
@@ -18,21 +19,34 @@ static struct pasta_rollout make_rollout(struct pasta_policy policy, uint64_t se
                                   .policy = policy, .rater = fake_rater(), .seed = seed};
 }
 
+struct played {
+    const struct pasta_rollout *rollout;
+    const uint32_t *order;
+    struct pasta_str *lines;
+};
+
+static pasta_status play_one(void *ctx, int64_t item, int worker, struct pasta_err *err)
+{
+    const struct played *p = ctx;
+    const struct pasta_rollout_job job = pasta_rollout_deal(p->rollout->seed, p->order[item], 0, 5, prompts, 3);
+    struct pasta_arena arena = {0};
+    struct pasta_session session;
+    (void)worker;
+    const pasta_status status = pasta_rollout_session(p->rollout, job.index, job.person, job.prompt, &arena, &session, err);
+    pasta_str_clear(&p->lines[job.index]);
+    if (status == PASTA_OK)
+        pasta_session_print(&session, &p->lines[job.index]);
+    pasta_arena_release(&arena);
+    return status;
+}
+
 /* The lines of sessions order[0..n-1], each into lines[its index]. */
 static void play(const struct pasta_rollout *rollout, const uint32_t *order, int n, int threads, struct pasta_str *lines)
 {
-    struct pasta_rollout_job jobs[N];
-    struct pasta_rollout_result results[N];
+    struct played played = {rollout, order, lines};
     struct pasta_err err = {0};
-    for (int i = 0; i < n; i++)
-        jobs[i] = pasta_rollout_deal(rollout->seed, order[i], 0, 5, prompts, 3);
-    if (pasta_rollout_many(rollout, jobs, n, threads, NULL, results, &err) != PASTA_OK)
+    if (pasta_parallel_for(n, threads, play_one, &played, &err) != PASTA_OK)
         fail_msg("%s", err.message);
-    for (int i = 0; i < n; i++) {
-        pasta_str_clear(&lines[order[i]]);
-        pasta_session_print(&results[i].session, &lines[order[i]]);
-    }
-    pasta_rollout_release(results, n);
 }
 
 static void check_policy(struct pasta_policy policy)
@@ -80,38 +94,11 @@ static void random_sessions_are_pure(void **state)
     check_policy(pasta_policy_random());
 }
 
-static pasta_status fail_from_ten(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
-                                  struct pasta_answer *out, struct pasta_err *err)
-{
-    if (index >= 10)
-        return pasta_fail(err, PASTA_ERR_FAILED, "gone home");
-    return fake_answer(ctx, session, person, seed, index, out, err);
-}
-
-static void a_failure_ends_the_batch(void **state)
-{
-    (void)state;
-    struct pasta_rollout rollout = make_rollout(pasta_policy_baseline(), 11);
-    struct pasta_rollout_job jobs[N];
-    struct pasta_rollout_result results[N];
-    rollout.rater.answer = fail_from_ten;
-    for (uint32_t i = 0; i < N; i++)
-        jobs[i] = pasta_rollout_deal(11, i, 0, 5, prompts, 3);
-    for (int threads = 1; threads <= 2; threads++) {
-        struct pasta_err err = {0};
-        assert_int_equal(pasta_rollout_many(&rollout, jobs, N, threads, NULL, results, &err), PASTA_ERR_FAILED);
-        assert_non_null(strstr(err.message, "gone home"));
-        for (int i = 0; i < N; i++)
-            assert_null(results[i].arena.blocks);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(baseline_sessions_are_pure),
         cmocka_unit_test(random_sessions_are_pure),
-        cmocka_unit_test(a_failure_ends_the_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,7 +103,6 @@ ONE(max_dim, pt_max_dim(a, 1, false))
 ONE(norm, pt_norm(a))
 ONE(logsumexp, pt_logsumexp(a, 1, false))
 ONE(softmax, pt_softmax(a, -1))
-ONE(log_softmax, pt_log_softmax(a, 0))
 ONE(normalize, pt_normalize(a, -1))
 TWO(matmul, pt_matmul(a, b))
 THREE(linear, pt_linear(a, b, c))
@@ -169,7 +168,6 @@ static const struct gradient_case {
     {"norm", f_norm, false, {S(2, 3)}},
     {"logsumexp", f_logsumexp, false, {S(2, 4)}},
     {"softmax", f_softmax, false, {S(2, 4)}},
-    {"log_softmax", f_log_softmax, false, {S(4, 2)}},
     {"normalize", f_normalize, false, {S(2, 4)}},
     {"matmul", f_matmul, false, {S(2, 3, 4), S(2, 4, 2)}},
     {"matmul broadcast", f_matmul, false, {S(2, 3, 4), S(4, 2)}},

@@ -276,8 +276,11 @@ static void single_round_trips(void **state)
     struct pasta_rankings k = {0};
     assert_int_equal(pasta_rankings_read(write_text("k.jsonl", RANKING "\n"), 0, NULL, &k, &err), PASTA_OK);
     assert_true(k.items[0].n == 3 && k.items[0].ranks[2] == 2.5);
-    pasta_ranking_print(&k.items[0], &text);
-    assert_string_equal(text.data, PREFERENCE "\n" RATING "\n" RANKING "\n");
+    assert_true(k.items[0].ranks[0] == 1 && k.items[0].ranks[1] == 2.5);
+    assert_string_equal(k.items[0].prompt, "a cat");
+    assert_string_equal(k.items[0].images[2], "i3");
+    assert_string_equal(k.items[0].user_id, "u");
+    assert_string_equal(text.data, PREFERENCE "\n" RATING "\n");
     pasta_str_release(&text);
     pasta_preferences_release(&p);
     pasta_ratings_release(&r);

@@ -7,9 +7,9 @@
  *
  *     struct pasta_rollout rollout = {.settings = &config.agent, .seed = config.seed, .generator = ..., .t2i = ...,
  *                                     .policy = pasta_policy_baseline(), .rater = ...};
- *     pasta_rollout_many(&rollout, jobs, n, threads, &progress, results, &err);
- *     ... results[i].session ...
- *     pasta_rollout_release(results, n);
+ *     pasta_rollout_session(&rollout, job.index, job.person, job.prompt, &arena, &session, &err);
+ *     pasta_session_print(&session, &line);
+ *     pasta_arena_release(&arena);
  */
 #ifndef PASTA_AGENT_ROLLOUT_H
 #define PASTA_AGENT_ROLLOUT_H
@@ -50,15 +50,6 @@ struct pasta_rollout_job {
     uint32_t index, person;
     const char *prompt;
 };
-struct pasta_rollout_result {
-    struct pasta_session session;
-    struct pasta_arena arena; /* owns the session */
-};
-/* n sessions over `threads` threads; results[i] answers jobs[i]. progress (or NULL) moves by one a session. On error nothing is left to release. */
-pasta_status pasta_rollout_many(const struct pasta_rollout *rollout, const struct pasta_rollout_job *jobs, int n, int threads,
-                                struct pasta_progress *progress, struct pasta_rollout_result *results, struct pasta_err *err) PASTA_MUST_CHECK;
-void pasta_rollout_release(struct pasta_rollout_result *results, int n);
-
 /* The job of session `index` where `people` raters, numbered from `first_person`, take turns and each session starts from
  * a prompt drawn uniformly (PASTA_RNG_PROMPT). */
 struct pasta_rollout_job pasta_rollout_deal(uint64_t seed, uint32_t index, uint32_t first_person, uint32_t people,

@@ -91,11 +91,10 @@ pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *sk
 /* Parse one line into *out (strings in arena). `where` is "FILE:LINE". */
 pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
                                  struct pasta_err *err) PASTA_MUST_CHECK;
-/* Append one line with its newline. */
+/* Append one line with its newline. Rankings are only read. */
 void pasta_session_print(const struct pasta_session *s, struct pasta_str *out);
 void pasta_preference_print(const struct pasta_preference *p, struct pasta_str *out);
 void pasta_rating_print(const struct pasta_rating *r, struct pasta_str *out);
-void pasta_ranking_print(const struct pasta_ranking *r, struct pasta_str *out);
 void pasta_sessions_release(struct pasta_sessions *s);
 void pasta_preferences_release(struct pasta_preferences *p);
 void pasta_ratings_release(struct pasta_ratings *r);

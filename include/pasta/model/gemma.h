@@ -4,7 +4,7 @@
  *
  *     pasta_gemma_load(dir, "cpu", PT_F32, seed, &initialised, &g, &err);
  *     pt_scope_open();
- *     pt hidden = pasta_gemma_hidden(g, ids, NULL, NULL);      // [B,T,D]
+ *     pt hidden = pasta_gemma_packed(g, &pack);      // [B,R,D]
  *     ...
  *     status = pt_scope_close(&err);
  *     pasta_gemma_free(g);
@@ -41,11 +41,6 @@ const struct pasta_gemma_config *pasta_gemma_shape(const struct pasta_gemma *g);
 const char *pasta_gemma_device(const struct pasta_gemma *g);
 struct pasta_params *pasta_gemma_params(struct pasta_gemma *g); /* in the names of the published checkpoints */
 
-/* Hidden states after the final norm [B,T,D]. ids i64 [B,T]; positions i64 [B,T], NULL = 0..T-1 in every row; bias additive f32
- * [B or 1,1,T,T] (0, or a large negative number where a token is not seen), NULL = causal. Call inside a scope. */
-pt pasta_gemma_hidden(const struct pasta_gemma *g, pt ids, pt positions, pt bias);
-pt pasta_gemma_logits(const struct pasta_gemma *g, pt hidden); /* tied head, [...,V] */
-
 /* Many continuations of shared prefixes in one pass. Every row is a prefix of P tokens followed by N branches of W tokens each. A prefix
  * token sees the prefix up to itself. A token of branch n sees the first fork[n] prefix tokens and its own branch up to itself, at
  * positions that continue from fork[n]: as if the branch had been run alone after that much of the prefix. Rows with shorter
@@ -56,7 +51,7 @@ struct pasta_gemma_pack {
     const int64_t *fork; /* [B,N], 1..P */
     const int64_t *read; /* [B,R], index into the row: the tokens whose hidden states are wanted */
 };
-/* Hidden states after the final norm of the tokens read out [B,R,D]; the last layer computes no others. Equal to pasta_gemma_hidden run
- * branch by branch within 1e-5. Call inside a scope. */
+/* Hidden states after the final norm of the tokens read out [B,R,D]; the last layer computes no others. Equal within 1e-5 to those of the
+ * branches run one by one, each after its prefix as a plain sequence (N = 0). Call inside a scope. */
 pt pasta_gemma_packed(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack);
 #endif

@@ -135,7 +135,6 @@ pt pt_argmax(pt a, int dim);               /* i64 */
 pt pt_norm(pt a);                          /* L2 of all elements */
 pt pt_logsumexp(pt a, int dim, bool keep);
 pt pt_softmax(pt a, int dim);
-pt pt_log_softmax(pt a, int dim);
 pt pt_normalize(pt a, int dim);            /* a / ||a||_2 along dim, without epsilon */
 
 /* --- linear algebra, networks --- */

@@ -218,6 +218,18 @@ static bool truth_known(const struct evaluate_held_out *h)
     return false;
 }
 
+/* One a model, and one for the true utilities where they are known. */
+static void model_columns(const struct evaluate_results *r, bool truth, struct pasta_table *t)
+{
+    for (int i = 0; i < r->n_users; i++) {
+        char *key = evaluate_key(r->users[i].name);
+        pasta_table_column(t, key, r->users[i].name, PASTA_FORMAT_NUMBER, 3);
+        free(key);
+    }
+    if (truth)
+        pasta_table_column(t, "true_utilities", "true utilities", PASTA_FORMAT_NUMBER, 3);
+}
+
 static void user_models_table(struct evaluate_results *r)
 {
     const struct evaluate_held_out *h = r->held_out;
@@ -232,13 +244,7 @@ static void user_models_table(struct evaluate_results *r)
     pasta_str_release(&note);
     pasta_table_column(t, "metric", "metric", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "without_model", "without a model", PASTA_FORMAT_NUMBER, 3);
-    for (int i = 0; i < r->n_users; i++) {
-        char *key = evaluate_key(r->users[i].name);
-        pasta_table_column(t, key, r->users[i].name, PASTA_FORMAT_NUMBER, 3);
-        free(key);
-    }
-    if (truth)
-        pasta_table_column(t, "true_utilities", "true utilities", PASTA_FORMAT_NUMBER, 3);
+    model_columns(r, truth, t);
     if (many) {
         char *title = pasta_asprintf("%s - %s", r->users[r->n_users - 1].name, r->users[0].name);
         pasta_table_column(t, "difference", title, PASTA_FORMAT_CHANGE, 3);
@@ -286,13 +292,7 @@ static void user_models_by_turn_table(struct evaluate_results *r)
     bool truth = truth_known(h);
     struct pasta_table *t = evaluate_table_add(r, "user_models_by_turn", "Choice accuracy by turn", NULL);
     pasta_table_column(t, "turn", "turn", PASTA_FORMAT_COUNT, 0);
-    for (int i = 0; i < r->n_users; i++) {
-        char *key = evaluate_key(r->users[i].name);
-        pasta_table_column(t, key, r->users[i].name, PASTA_FORMAT_NUMBER, 3);
-        free(key);
-    }
-    if (truth)
-        pasta_table_column(t, "true_utilities", "true utilities", PASTA_FORMAT_NUMBER, 3);
+    model_columns(r, truth, t);
     for (int turn = 1; turn <= turns; turn++) {
         pasta_table_row(t);
         pasta_table_count(t, turn);

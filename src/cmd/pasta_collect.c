@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "collected_report.h"
 #include "common.h"
 #include "pasta/agent/collected.h"
 #include "pasta/agent/image_store.h"
@@ -125,19 +126,6 @@ static pasta_status finish(struct collect *c, struct pasta_err *err)
     return status;
 }
 
-static pasta_status report(const struct pasta_context *context, struct pasta_err *err)
-{
-    struct pasta_collected found;
-    struct pasta_str text = {0};
-    const pasta_status status = pasta_collected_scan(context->out, NULL, &found, err);
-    if (status == PASTA_OK) {
-        pasta_collected_print(&found, context->json, &text);
-        fputs(text.data, stdout);
-    }
-    pasta_str_release(&text);
-    return status;
-}
-
 static pasta_status plan(struct collect *c, struct pasta_err *err)
 {
     const struct pasta_collect_settings *set = &c->context->config.collect;
@@ -180,7 +168,7 @@ static pasta_status collect(struct collect *c, struct pasta_err *err)
         pasta_info("'%s' is complete: nothing to do", context->out);
     else if ((status = work(c, err)) != PASTA_OK || (status = finish(c, err)) != PASTA_OK)
         return status;
-    return report(context, err);
+    return collected_report(context, err);
 }
 
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)

@@ -21,10 +21,10 @@
 #include "pasta/io/record.h"
 #include "pasta/io/safetensors.h"
 #include "pasta/model/clip.h"
-#include "pasta/tensor/blas.h"
 #include "plan.h"
 #include "run_stamp.h"
 #include "record_files.h"
+#include "torch_command.h"
 
 static const char *model_path, *prompts_path, *images_path, *image_root;
 static struct pasta_strings session_paths, preference_paths, rating_paths, ranking_paths;
@@ -50,9 +50,7 @@ static const struct pasta_command command = {
                 "  pasta-embed --model DIR --prompts prompts.txt --images images.txt --image-root DIR --out features.safetensors\n"
                 "  pasta-embed --sessions runs/c/sessions.jsonl --image-root runs/c --dry-run\n",
     .options = options,
-    .prepare = pasta_blas_ensure,
-    .libraries = pasta_blas_describe,
-    .device_check = pt_device_check,
+    TORCH_COMMAND,
 };
 
 /* --- distinct strings in order of first appearance --- */
@@ -322,7 +320,7 @@ static pasta_status write_manifest(const struct pasta_context *context, const st
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
     pasta_status status = PASTA_OK;
     pasta_manifest_library(m, "encoder", pasta_clip_hash(clip));
-    pasta_manifest_library(m, "libtorch", pt_version());
+    torch_manifest(m);
     for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++)
         for (int i = 0; i < inputs[k]->count && status == PASTA_OK; i++)
             status = pasta_manifest_input(m, inputs[k]->items[i], err);

@@ -9,11 +9,10 @@
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
-#include "pasta/tensor/blas.h"
-#include "pasta/tensor/pt.h"
 #include "plan.h"
 #include "run_stamp.h"
 #include "record_files.h"
+#include "torch_command.h"
 
 static struct evaluate_inputs in;
 
@@ -101,7 +100,7 @@ static pasta_status write_tables(const struct evaluate *e, struct pasta_manifest
 static pasta_status write_manifest(const struct evaluate *e, struct pasta_manifest *manifest, struct pasta_err *err)
 {
     pasta_status status = PASTA_OK;
-    pasta_manifest_library(manifest, "libtorch", pt_version());
+    torch_manifest(manifest);
     for (int i = 0; i < in.n_files && status == PASTA_OK; i++)
         status = pasta_manifest_input(manifest, in.files[i].path, err);
     for (int i = 0; i < e->played.n && status == PASTA_OK; i++) {
@@ -257,13 +256,6 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     return status;
 }
 
-static const char *libraries(void)
-{
-    static char text[300];
-    snprintf(text, sizeof text, "libtorch %s\n%s", pt_version(), pasta_blas_describe());
-    return text;
-}
-
 static const struct pasta_option options[] = {
     {"user-model", PASTA_OPT_STRINGS, &in.user_model_flags, "[NAME=]DIR", "a trained user model; repeatable, compared last against first", NULL},
     {"features", PASTA_OPT_STRING, &in.features, "DIR", "embeddings of the held-out images and prompts (pasta-embed)", NULL},
@@ -284,9 +276,7 @@ static const struct pasta_command command = {
                 "  pasta-evaluate --agent PASTA=runs/pasta --set evaluate.raters=1000 --out runs/agents\n"
                 "  pasta-evaluate --prompts my.txt --out runs/baselines\n",
     .options = options,
-    .prepare = pasta_blas_ensure,
-    .libraries = libraries,
-    .device_check = pt_device_check};
+    TORCH_COMMAND};
 
 int main(int argc, char **argv)
 {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "collected_report.h"
 #include "common.h"
 #include "pasta/agent/collected.h"
 #include "pasta/agent/image_store.h"
@@ -10,12 +11,12 @@
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
-#include "pasta/tensor/blas.h"
 #include "pasta/tensor/pt.h"
 #include "pasta/world/sketch.h"
 #include "plan.h"
 #include "run_stamp.h"
 #include "simulate_encoder.h"
+#include "torch_command.h"
 
 enum { SESSIONS_A_PART = 8 };
 
@@ -79,8 +80,7 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     struct pasta_collected found;
     pasta_status status;
 
-    pasta_manifest_library(manifest, "libtorch", pt_version());
-    pasta_manifest_library(manifest, "blas", pasta_blas_describe());
+    torch_manifest(manifest);
     if ((status = pasta_collected_scan(context->out, "prompts.txt", &found, err)) != PASTA_OK)
         goto out;
     pasta_manifest_count(manifest, "sessions", found.sessions);
@@ -95,19 +95,6 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     status = pasta_manifest_write(manifest, context->out, err);
 out:
     pasta_manifest_free(manifest);
-    return status;
-}
-
-static pasta_status report(const struct pasta_context *context, struct pasta_err *err)
-{
-    struct pasta_collected found;
-    struct pasta_str text = {0};
-    const pasta_status status = pasta_collected_scan(context->out, NULL, &found, err);
-    if (status == PASTA_OK) {
-        pasta_collected_print(&found, context->json, &text);
-        fputs(text.data, stdout);
-    }
-    pasta_str_release(&text);
     return status;
 }
 
@@ -156,7 +143,7 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
         status = finish(s, err);
     free(weights);
     free(shape);
-    return status == PASTA_OK ? report(context, err) : status;
+    return status == PASTA_OK ? collected_report(context, err) : status;
 }
 
 static void worker_init(struct worker *w, const struct simulate *s)
@@ -221,13 +208,6 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     return status;
 }
 
-static const char *libraries(void)
-{
-    static char text[300];
-    snprintf(text, sizeof text, "libtorch %s\n%s", pt_version(), pasta_blas_describe());
-    return text;
-}
-
 static const struct pasta_option options[] = {
     {"user-model", PASTA_OPT_STRING, &user_model_path, "DIR", "a trained user model", "whose users are to be simulated"},
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with (embed.model)", NULL},
@@ -241,9 +221,7 @@ static const struct pasta_command command = {
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=1000 --threads 2 --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=30000 --dry-run\n",
     .options = options,
-    .prepare = pasta_blas_ensure,
-    .libraries = libraries,
-    .device_check = pt_device_check};
+    TORCH_COMMAND};
 
 int main(int argc, char **argv)
 {

@@ -9,11 +9,11 @@
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
 #include "pasta/io/record.h"
-#include "pasta/tensor/blas.h"
 #include "pasta/tensor/pt.h"
 #include "pasta/value/iql.h"
 #include "run_stamp.h"
 #include "record_files.h"
+#include "torch_command.h"
 
 static struct pasta_strings session_paths;
 static const struct pasta_option options[] = {
@@ -26,9 +26,7 @@ static const struct pasta_command command = {
     .examples = "pasta-train-pasta --config configs/sketch.json --sessions runs/collect/sessions.jsonl --sessions runs/simulate/sessions.jsonl --out runs/pasta\n"
                 "pasta-train-pasta --config configs/paper.json --set value.model=models/gemma-2b --sessions sessions.jsonl.gz --dry-run\n",
     .options = options,
-    .prepare = pasta_blas_ensure,
-    .libraries = pasta_blas_describe,
-    .device_check = pt_device_check};
+    TORCH_COMMAND};
 
 static const char *const outputs[] = {"f/", "v/", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json", "manifest.json", NULL};
 
@@ -56,8 +54,7 @@ static pasta_status write_manifest(const struct pasta_context *context, const st
 {
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
     pasta_status st = PASTA_OK;
-    pasta_manifest_library(m, "libtorch", pt_version());
-    pasta_manifest_library(m, "blas", pasta_blas_describe());
+    torch_manifest(m);
     for (int i = 0; i < session_paths.count && st == PASTA_OK; i++)
         st = pasta_manifest_input(m, session_paths.items[i], err);
     static const char *const files[] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json", "v/config.json",

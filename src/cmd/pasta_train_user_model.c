@@ -16,12 +16,12 @@
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
 #include "pasta/io/metrics.h"
-#include "pasta/tensor/blas.h"
 #include "pasta/tensor/pt.h"
 #include "pasta/user/em.h"
 #include "plan.h"
 #include "run_stamp.h"
 #include "record_files.h"
+#include "torch_command.h"
 
 /* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus run on one thread, and their
  * bytes do not depend on --threads. */
@@ -213,8 +213,7 @@ static pasta_status finish(struct training *t, struct pasta_err *err)
     if (status != PASTA_OK)
         return status;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
-    pasta_manifest_library(manifest, "libtorch", pt_version());
-    pasta_manifest_library(manifest, "blas", pasta_blas_describe());
+    torch_manifest(manifest);
     const struct { const char *name; int64_t value; } counts[] = {
         {"users", c.users}, {"held_out_users", c.held_out_users}, {"pairs", c.pairs}, {"ratings", c.ratings}, {"turns", c.turns},
         {"comparisons", c.comparisons}, {"images", c.images}, {"prompts", c.prompts}, {"steps", pasta_em_position(t->em)}};
@@ -337,13 +336,6 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     return status;
 }
 
-static const char *libraries(void)
-{
-    static char text[300];
-    snprintf(text, sizeof text, "libtorch %s\n%s", pt_version(), pasta_blas_describe());
-    return text;
-}
-
 static const struct pasta_option options[] = {
     {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "session records; repeatable", NULL},
     {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records; repeatable", NULL},
@@ -359,9 +351,7 @@ static const struct pasta_command command = {
                 "  pasta-train-user-model --config configs/sketch.json --preferences P.jsonl --features DIR --set user_model.types=1 --out runs/user-model-1\n"
                 "  pasta-train-user-model --config configs/paper.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl --features DIR --dry-run\n",
     .options = options,
-    .prepare = pasta_blas_ensure,
-    .libraries = libraries,
-    .device_check = pt_device_check};
+    TORCH_COMMAND};
 
 int main(int argc, char **argv)
 {

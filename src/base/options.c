@@ -163,6 +163,8 @@ static pasta_status check_required(const struct pasta_command *command, const st
         return pasta_fail(err, PASTA_ERR_USAGE, "--force and --resume exclude each other");
     if (c->dry_run && command->no_dry_run)
         return pasta_fail(err, PASTA_ERR_USAGE, "--dry-run has no meaning for %s", command->name);
+    if (c->json && command->no_json)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--json has no meaning for %s", command->name);
     return PASTA_OK;
 }
 
@@ -197,10 +199,17 @@ out:
     return status;
 }
 
-static void help_table(const struct pasta_option *table, struct pasta_str *out)
+static bool is_refused(const struct pasta_command *command, const char *flag)
+{
+    return (command->no_dry_run && strcmp(flag, "dry-run") == 0) || (command->no_json && strcmp(flag, "json") == 0);
+}
+
+static void help_table(const struct pasta_command *command, const struct pasta_option *table, struct pasta_str *out)
 {
     for (; table->name; table++) {
         char left[60];
+        if (is_refused(command, table->name))
+            continue;
         snprintf(left, sizeof left, "--%s%s%s", table->name, table->argument ? " " : "",
                  table->argument ? table->argument : "");
         pasta_str_printf(out, "  %-26s %s%s%s\n", left, table->help, table->required ? " (needed)" : "",
@@ -216,9 +225,9 @@ void pasta_options_help(const struct pasta_command *command, struct pasta_str *o
     pasta_str_printf(out, "%s: %s\n\nExamples:\n%s\nUsage: %s [options]%s%s\n\nOptions:\n", command->name,
                      command->summary, command->examples, command->name, command->operands ? " " : "",
                      command->operands ? command->operands : "");
-    help_table(command->options, out);
+    help_table(command, command->options, out);
     pasta_str_add(out, "\nCommon options:\n");
-    help_table(common, out);
+    help_table(command, common, out);
     pasta_str_add(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 invalid input, 4 a check was not met, 75 stopped but resumable.\n");
 }
 

@@ -153,13 +153,37 @@ static pasta_status encode(const struct pasta_context *context, const struct pas
     return status;
 }
 
+static void print_json(const struct pasta_clip *clip, int64_t n_images, int64_t n_texts)
+{
+    printf("{\"images\":%lld,\"texts\":%lld,\"dim\":%d,\"encoder\":\"%s\"}\n", (long long)n_images, (long long)n_texts, pasta_clip_dim(clip),
+           pasta_clip_hash(clip));
+}
+
 static void report(const struct pasta_context *context, const struct pasta_clip *clip, size_t n_images, size_t n_texts, double started)
 {
-    double seconds = pasta_now() - started;
     if (context->json)
-        printf("{\"images\":%zu,\"texts\":%zu,\"dim\":%d,\"encoder\":\"%s\",\"seconds\":%.3f}\n", n_images, n_texts, pasta_clip_dim(clip), pasta_clip_hash(clip), seconds);
+        print_json(clip, (int64_t)n_images, (int64_t)n_texts);
     else
-        pasta_info("%zu images and %zu texts as vectors of %d in %.1f s", n_images, n_texts, pasta_clip_dim(clip), seconds);
+        pasta_info("%zu images and %zu texts as vectors of %d in %.1f s", n_images, n_texts, pasta_clip_dim(clip), pasta_now() - started);
+}
+
+/* Of a pack that an earlier run made. */
+static pasta_status report_complete(const struct pasta_context *context, const struct pasta_clip *clip, struct pasta_err *err)
+{
+    char *path = pasta_path_join(context->out, "manifest.json");
+    cJSON *manifest = NULL;
+    const cJSON *counts;
+    int64_t images, texts;
+    pasta_status status;
+    pasta_info("'%s' is complete: nothing to do", context->out);
+    if ((status = pasta_json_read(path, &manifest, err)) == PASTA_OK &&
+        (status = pasta_json_object(manifest, "counts", path, &counts, err)) == PASTA_OK &&
+        (status = pasta_json_int(counts, "images", path, 0, INT64_MAX, &images, err)) == PASTA_OK &&
+        (status = pasta_json_int(counts, "texts", path, 0, INT64_MAX, &texts, err)) == PASTA_OK && context->json)
+        print_json(clip, images, texts);
+    cJSON_Delete(manifest);
+    free(path);
+    return status;
 }
 
 /* What --dry-run says: every image is there, and so much will be written. */
@@ -410,7 +434,7 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if (status != PASTA_OK)
         return status;
     if (!context->dry_run && (status = prepare_out(context, lists, &complete, err)) == PASTA_OK && complete)
-        pasta_info("'%s' is complete: nothing to do", context->out);
+        status = report_complete(context, clip, err);
     else if (status == PASTA_OK)
         status = lists ? embed_lists(context, clip, err) : embed_records(context, clip, err);
     pasta_clip_free(clip);

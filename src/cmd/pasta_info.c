@@ -28,6 +28,7 @@ static const struct pasta_command command = {
     .operands = "PATH...",
     .no_out = true,
     .no_dry_run = true,
+    .no_json = true,
 };
 
 static pasta_status info_safetensors(const char *path, struct pasta_err *err)

@@ -23,6 +23,7 @@ static const struct pasta_command command = {
                 "  pasta-sketch --prompts prompts.txt --each 12 --set world.image_size=128 --seed 7 --out sheet.png\n",
     .options = options,
     .no_dry_run = true,
+    .no_json = true,
 };
 
 struct sheet {

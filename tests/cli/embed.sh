@@ -12,7 +12,11 @@ run 3 embed --config $config --sessions "$work/collect/sessions.jsonl" --image-r
 grep -q "expected a PNG file, found none" "$work/stderr" || { fail "an image that is not there"; cat "$work/stderr"; }
 
 run 0 embed "$@" --threads 1 --out "$work/one"
-run 0 embed "$@" --threads 2 --out "$work/two"
+run 0 embed "$@" --threads 2 --out "$work/two" --json
+grep -qE '^\{"images":288,"texts":[0-9]+,"dim":[0-9]+,"encoder":"[0-9a-f]{64}"\}$' "$work/stdout" || { fail "--json"; cat "$work/stdout"; }
+cp "$work/stdout" "$work/summary"
+run 0 embed "$@" --threads 2 --out "$work/two" --json --resume
+cmp -s "$work/summary" "$work/stdout" || { fail "--json of a complete pack"; cat "$work/stdout"; }
 same "$work/one" "$work/two"
 run 0 embed "$@" --out "$work/one" --resume
 grep -q "is complete: nothing to do" "$work/stderr" || { fail "resuming a complete pack"; cat "$work/stderr"; }

@@ -9,8 +9,8 @@
  *         .name = "pasta-collect", .summary = "...", .examples = "...", .options = options};
  *
  * cmd/common.h runs a command. Values are `--name VALUE` or `--name=VALUE`; `--` ends the options. Flags that every
- * command has: --config --set --seed --threads --device --out --force --resume --quiet --verbose --json --dry-run
- * --print-config --help-config --version --help.
+ * command has: --config --set --seed --threads --device --out --force --resume --quiet --verbose --print-config
+ * --help-config --version --help, and, unless it refuses them, --json and --dry-run.
  */
 #ifndef PASTA_BASE_OPTIONS_H
 #define PASTA_BASE_OPTIONS_H
@@ -43,7 +43,7 @@ struct pasta_command {
     const struct pasta_option *options; /* ends with a zero entry */
     const char *operands;               /* "FILE..." when the command takes operands, else NULL */
     bool no_out;                        /* --out is not required */
-    bool no_dry_run;                    /* --dry-run is refused */
+    bool no_dry_run, no_json;           /* --dry-run, --json are refused, and not listed in --help */
     void (*prepare)(char **argv);       /* run first: pasta_blas_ensure where libtorch is used */
     const char *(*libraries)(void);     /* further lines of --version, or NULL */
     /* Whether `device` can be computed on, asked before the body: pt_device_check. NULL: the command computes on no device. */

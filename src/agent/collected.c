@@ -193,8 +193,9 @@ static void print_text(const struct pasta_collected *c, struct pasta_str *out)
     }
     const int64_t compared = c->worse + c->same + c->better;
     if (compared)
-        pasta_str_printf(out, "against the turn before: better %.1f %%, same %.1f %%, worse %.1f %%\n", 100. * (double)c->better / (double)compared,
-                         100. * (double)c->same / (double)compared, 100. * (double)c->worse / (double)compared);
+        pasta_str_printf(out, "against the turn before: better %.1f %%, same %.1f %%, worse %.1f %%\n",
+                         100. * (double)c->better / (double)compared, 100. * (double)c->same / (double)compared,
+                         100. * (double)c->worse / (double)compared);
 }
 
 void pasta_collected_print(const struct pasta_collected *c, bool json, struct pasta_str *out)

@@ -94,7 +94,8 @@ static void put_share(struct pasta_str *out, const char *name, struct share s)
     pasta_str_add(out, "},\n");
 }
 
-static pasta_status write_evaluation(const struct pasta_context *context, const struct pasta_clip *clip, const struct held_out *h, struct pasta_err *err)
+static pasta_status write_evaluation(const struct pasta_context *context, const struct pasta_clip *clip, const struct held_out *h,
+                                     struct pasta_err *err)
 {
     double groups[CLIP_HELD_OUT / GROUP], accuracy;
     static const char *const names[] = {"probe_subject_group", "probe_style"};
@@ -102,11 +103,13 @@ static pasta_status write_evaluation(const struct pasta_context *context, const 
     struct pasta_str json = {0};
     pasta_clip_retrieval(h->images, h->texts, CLIP_HELD_OUT, pasta_clip_dim(clip), GROUP, groups);
     shares[0] = share_of_groups(groups, CLIP_HELD_OUT / GROUP);
-    pasta_str_printf(&json, "{\n  \"schema\": \"pasta.clip_evaluation/1\",\n  \"encoder\": \"%s\",\n  \"pairs\": %d,\n  \"group\": %d,\n", pasta_clip_hash(clip), CLIP_HELD_OUT, GROUP);
+    pasta_str_printf(&json, "{\n  \"schema\": \"pasta.clip_evaluation/1\",\n  \"encoder\": \"%s\",\n  \"pairs\": %d,\n  \"group\": %d,\n",
+                     pasta_clip_hash(clip), CLIP_HELD_OUT, GROUP);
     put_share(&json, "retrieval_top1", shares[0]);
     pasta_status status = PASTA_OK;
     for (int k = 0; k < 2 && status == PASTA_OK; k++) {
-        status = pasta_clip_probe(h->images, h->labels[k], CLIP_HELD_OUT, CLIP_HELD_OUT / 2, pasta_clip_dim(clip), h->n_classes[k], &accuracy, err);
+        status = pasta_clip_probe(h->images, h->labels[k], CLIP_HELD_OUT, CLIP_HELD_OUT / 2, pasta_clip_dim(clip), h->n_classes[k],
+                                  &accuracy, err);
         shares[1 + k] = share_of_count(accuracy, CLIP_HELD_OUT - CLIP_HELD_OUT / 2);
         put_share(&json, names[k], shares[1 + k]);
         pasta_str_printf(&json, "  \"%s_classes\": %d%s", names[k], h->n_classes[k], k ? "\n}\n" : ",\n");
@@ -118,9 +121,11 @@ static pasta_status write_evaluation(const struct pasta_context *context, const 
         fputs(json.data, stdout);
     else if (status == PASTA_OK)
         printf("image-to-prompt retrieval, top 1 of %d   %5.1f %%  [%.1f, %.1f]  (%d held-out pairs)\n"
-               "linear probe, subject group (%2d)        %5.1f %%  [%.1f, %.1f]\nlinear probe, style (%2d)                %5.1f %%  [%.1f, %.1f]\n",
-               GROUP, 100 * shares[0].value, 100 * shares[0].low, 100 * shares[0].high, CLIP_HELD_OUT, h->n_classes[0], 100 * shares[1].value, 100 * shares[1].low,
-               100 * shares[1].high, h->n_classes[1], 100 * shares[2].value, 100 * shares[2].low, 100 * shares[2].high);
+               "linear probe, subject group (%2d)        %5.1f %%  [%.1f, %.1f]\n"
+               "linear probe, style (%2d)                %5.1f %%  [%.1f, %.1f]\n",
+               GROUP, 100 * shares[0].value, 100 * shares[0].low, 100 * shares[0].high, CLIP_HELD_OUT, h->n_classes[0],
+               100 * shares[1].value, 100 * shares[1].low, 100 * shares[1].high, h->n_classes[1], 100 * shares[2].value,
+               100 * shares[2].low, 100 * shares[2].high);
     free(path);
     pasta_str_release(&json);
     return status;

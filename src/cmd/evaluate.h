@@ -58,7 +58,8 @@ struct evaluate_held_out {
     struct pasta_features *features;
     int64_t n_people;
     const char **people;        /* [n_people] ids, sorted; an answer without one is a person of its own */
-    uint64_t *seed;             /* [n_people] under which the person was made: of the own sessions, else of the first session, else the run's */
+    /* [n_people] under which the person was made: of the own sessions, else of the first session, else the run's */
+    uint64_t *seed;
     int32_t *pair_person, *rating_person, *session_person;
     int64_t n_turns;            /* of all sessions */
     int64_t *first_turn;        /* [sessions.n + 1] where a session's turns begin among them */
@@ -97,7 +98,8 @@ void evaluate_held_out_release(struct evaluate_held_out *h);
 pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out,
                                 struct pasta_err *err) PASTA_MUST_CHECK;
 /* Predicts every answer. */
-pasta_status evaluate_user_predict(struct evaluate_user *u, const struct evaluate_held_out *h, int threads, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status evaluate_user_predict(struct evaluate_user *u, const struct evaluate_held_out *h, int threads,
+                                   struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_user_release(struct evaluate_user *u);
 
 /* --- agents against fresh raters --- */

@@ -30,7 +30,9 @@ static struct pasta_estimate change_of(const struct evaluate_results *r, const d
 {
     const struct evaluate_agents *a = r->agents;
     double *kept = turns_of(a, values, turn);
-    struct pasta_estimate e = values == from ? nothing : pasta_estimate_difference(r->raters, kept, from, a->person, a->raters * a->horizon);
+    struct pasta_estimate e = nothing;
+    if (values != from)
+        e = pasta_estimate_difference(r->raters, kept, from, a->person, a->raters * a->horizon);
     free(kept);
     return e;
 }
@@ -39,7 +41,8 @@ static void agents_table(struct evaluate_results *r)
 {
     const struct evaluate_agents *a = r->agents;
     struct pasta_table *t = evaluate_table_add(r, "agents", "Agents against fresh raters",
-                                      "Ratings from 1 to 10; true utility of the chosen column before noise; answers against the turn before, from turn 2.");
+                                      "Ratings from 1 to 10; true utility of the chosen column before noise; answers against the turn "
+                                      "before, from turn 2.");
     pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "rating", "mean rating", PASTA_FORMAT_NUMBER, 2);
     pasta_table_column(t, "last_rating", "rating, last turn", PASTA_FORMAT_NUMBER, 2);
@@ -65,8 +68,8 @@ static void agents_differences_table(struct evaluate_results *r)
     const struct evaluate_agents *a = r->agents;
     const struct evaluate_agent *base = &a->agents[1], *oracle = &a->agents[a->n - 1];
     struct pasta_table *t = evaluate_table_add(r, "agents_differences", "Agents less the baseline, paired by rater and turn",
-                                      "Oracle: the agent that knows each rater's taste. Regret: true utility below the oracle's. Gap closed: "
-                                      "share of the way in true utility from the baseline to the oracle.");
+                                      "Oracle: the agent that knows each rater's taste. Regret: true utility below the oracle's. "
+                                      "Gap closed: share of the way in true utility from the baseline to the oracle.");
     pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "rating", "mean rating", PASTA_FORMAT_CHANGE, 2);
     pasta_table_column(t, "last_rating", "rating, last turn", PASTA_FORMAT_CHANGE, 2);
@@ -84,7 +87,8 @@ static void agents_differences_table(struct evaluate_results *r)
         pasta_table_estimate(t, change_of(r, agent->utility, base->utility, 0));
         pasta_table_estimate(t, change_of(r, oracle->utility, agent->utility, 0));
         pasta_table_estimate(t, agent == base || agent == oracle ? nothing
-                                    : pasta_estimate_gap(r->raters, agent->utility, base->utility, oracle->utility, a->person, a->raters * a->horizon));
+                                    : pasta_estimate_gap(r->raters, agent->utility, base->utility, oracle->utility, a->person,
+                                                         a->raters * a->horizon));
     }
 }
 
@@ -117,8 +121,8 @@ static void agents_by_turn_table(struct evaluate_results *r)
 }
 
 /* One row an agent, one column a turn: what a person reads first of agents_by_turn. */
-static void by_turn_matrix(struct evaluate_results *r, const char *key, const char *title, enum pasta_format format, int digits, int64_t from_turn,
-                           size_t measure)
+static void by_turn_matrix(struct evaluate_results *r, const char *key, const char *title, enum pasta_format format, int digits,
+                           int64_t from_turn, size_t measure)
 {
     const struct evaluate_agents *a = r->agents;
     if (from_turn > a->horizon)

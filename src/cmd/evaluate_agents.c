@@ -1,8 +1,8 @@
-/* Agents against fresh sketch raters: the same raters, prompts and random addresses for every agent, so that turn t of rater r with one agent is paired
- * with turn t of rater r with another.
+/* Agents against fresh sketch raters: the same raters, prompts and random addresses for every agent, so that turn t of rater r with one
+ * agent is paired with turn t of rater r with another.
  *
- * Sessions are written to OUT/sessions-AGENT.jsonl part by part and measured from there, so a resumed run plays only what is missing. Agents do
- * not explore here: agent.epsilon counts as 0. A turn's true utility is the mean over the chosen column's images of the
+ * Sessions are written to OUT/sessions-AGENT.jsonl part by part and measured from there, so a resumed run plays only what is missing.
+ * Agents do not explore here: agent.epsilon counts as 0. A turn's true utility is the mean over the chosen column's images of the
  * rater's utility before noise.
  */
 #include "evaluate.h"
@@ -62,7 +62,8 @@ pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sk
                                   const struct evaluate_named *named, int n_named, struct evaluate_agents *out, struct pasta_err *err)
 {
     const struct pasta_evaluate_settings *set = &context->config.evaluate;
-    struct evaluate_agents a = {.context = context, .sketch = sketch, .raters = set->raters, .horizon = context->config.agent.horizon, .n = n_named + 3};
+    struct evaluate_agents a = {.context = context, .sketch = sketch, .raters = set->raters, .horizon = context->config.agent.horizon,
+                                .n = n_named + 3};
     a.agents = pasta_calloc((size_t)a.n, sizeof *a.agents);
     a.agents[0].name = "random";
     a.agents[1].name = "baseline";
@@ -112,8 +113,10 @@ static pasta_status session_line(void *ctx, int64_t item, int worker, struct pas
 {
     const struct play *play = ctx;
     const struct pasta_config *config = &play->a->context->config;
-    uint32_t person = (uint32_t)(config->evaluate.first_rater + item); /* also the session's random address: one that no collected session has */
-    struct pasta_rollout_job job = pasta_rollout_deal(config->seed, person, person, 1, play->a->prompts.items, (uint32_t)play->a->prompts.n);
+    /* also the session's random address: one that no collected session has */
+    uint32_t person = (uint32_t)(config->evaluate.first_rater + item);
+    struct pasta_rollout_job job = pasta_rollout_deal(config->seed, person, person, 1, play->a->prompts.items,
+                                                      (uint32_t)play->a->prompts.n);
     struct pasta_arena arena = {0};
     struct pasta_session session;
     (void)worker;
@@ -134,8 +137,9 @@ static pasta_status play_agent(const struct evaluate_agents *a, const struct eva
     struct pasta_agent_settings settings = a->context->config.agent;
     settings.epsilon = 0;
     struct play play = {.a = a,
-                        .rollout = {.settings = &settings, .generator = pasta_sketch_generator(a->sketch), .t2i = pasta_sketch_t2i(a->sketch),
-                                    .policy = policy_of(a, agent), .rater = pasta_sketch_rater(a->sketch), .seed = a->context->config.seed}};
+                        .rollout = {.settings = &settings, .generator = pasta_sketch_generator(a->sketch),
+                                    .t2i = pasta_sketch_t2i(a->sketch), .policy = policy_of(a, agent),
+                                    .rater = pasta_sketch_rater(a->sketch), .seed = a->context->config.seed}};
     char *name = pasta_asprintf("sessions-%s", agent->name);
     const struct pasta_part_run run = {.dir = a->context->out, .name = name, .items = a->raters, .part = SESSIONS_A_PART,
                                        .threads = a->context->threads, .progress = progress, .line = session_line, .ctx = &play};
@@ -156,7 +160,8 @@ static double *undefined(int64_t n)
     return values;
 }
 
-static double true_utility(const struct evaluate_agents *a, const struct pasta_session *s, const struct pasta_column *column, uint32_t person)
+static double true_utility(const struct evaluate_agents *a, const struct pasta_session *s, const struct pasta_column *column,
+                           uint32_t person)
 {
     double sum = 0;
     for (int m = 0; m < column->n_images; m++)
@@ -189,7 +194,8 @@ static pasta_status measure_agent(const struct evaluate_agents *a, struct evalua
             int64_t at = r * a->horizon + t;
             agent->rating[at] = turn->rating;
             if (turn->choice >= 0)
-                agent->utility[at] = true_utility(a, s, &turn->columns[turn->choice], (uint32_t)(a->context->config.evaluate.first_rater + r));
+                agent->utility[at] = true_utility(a, s, &turn->columns[turn->choice],
+                                                  (uint32_t)(a->context->config.evaluate.first_rater + r));
             if (turn->versus == PASTA_VERSUS_NONE)
                 continue;
             agent->better[at] = turn->versus == PASTA_BETTER;

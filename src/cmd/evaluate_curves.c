@@ -82,7 +82,8 @@ static void plot_metric(const struct evaluate_metric *m, const struct evaluate_r
         series[i] = (struct pasta_plot_series){.name = r->metric_runs[m->curves[i].run].name, .look = 1 + m->curves[i].run,
                                                .points = points + i * MOST_POINTS, .n = n};
     }
-    struct pasta_plot plot = {.title = m->name, .x_title = "step", .y_title = "", .series = series, .n_series = (int)m->n, .reference = NAN};
+    struct pasta_plot plot = {.title = m->name, .x_title = "step", .y_title = "", .series = series, .n_series = (int)m->n,
+                              .reference = NAN};
     pasta_plot_lines(&plot, out);
     free(series);
     free(points);
@@ -113,7 +114,8 @@ void evaluate_report_curves(const struct evaluate_results *r, struct pasta_repor
 {
     if (!r->metrics->n)
         return;
-    pasta_report_section(report, "training", "Training", "Losses as they were recorded during training; long curves are averaged over neighbouring steps.");
+    pasta_report_section(report, "training", "Training",
+                         "Losses as they were recorded during training; long curves are averaged over neighbouring steps.");
     plot_all(r, true, report);
     pasta_report_fold_begin(report, "All other metrics");
     plot_all(r, false, report);

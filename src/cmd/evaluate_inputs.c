@@ -15,8 +15,8 @@ static bool is_name(const char *name, size_t length)
 }
 
 /* NAME=DIR of each; the name may be left out where `optional`. Names are unique: they become columns and files. */
-static pasta_status split_names(const char *flag, const struct pasta_strings *given, bool optional, struct pasta_arena *arena, struct evaluate_named **out,
-                                struct pasta_err *err)
+static pasta_status split_names(const char *flag, const struct pasta_strings *given, bool optional, struct pasta_arena *arena,
+                                struct evaluate_named **out, struct pasta_err *err)
 {
     struct evaluate_named *named = pasta_arena_alloc(arena, ((size_t)given->count + 1) * sizeof *named);
     for (int i = 0; i < given->count; i++) {
@@ -25,8 +25,8 @@ static pasta_status split_names(const char *flag, const struct pasta_strings *gi
         if (!has_name && !optional)
             return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected NAME=DIR, found '%s'", flag, text);
         if (has_name && !is_name(text, (size_t)(equals - text)))
-            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a name of at most 40 letters, digits, '.', '_' or '-', found '%.*s'", flag,
-                              (int)(equals - text), text);
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a name of at most 40 letters, digits, '.', '_' or '-', found '%.*s'",
+                              flag, (int)(equals - text), text);
         named[i].dir = has_name ? equals + 1 : text;
         if (!*named[i].dir)
             return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a folder, found nothing in '%s'", flag, text);
@@ -54,13 +54,16 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
     in->n_agents = in->agent_flags.count;
     in->n_metrics = in->metric_flags.count;
     for (int i = 0; i < in->n_agents; i++)
-        if (strcasecmp(in->agents[i].name, "random") == 0 || strcasecmp(in->agents[i].name, "baseline") == 0 || strcasecmp(in->agents[i].name, "oracle") == 0)
-            return pasta_fail(err, PASTA_ERR_USAGE, "--agent: expected a name of your own, found '%s', which is always among the agents", in->agents[i].name);
+        if (strcasecmp(in->agents[i].name, "random") == 0 || strcasecmp(in->agents[i].name, "baseline") == 0 ||
+            strcasecmp(in->agents[i].name, "oracle") == 0)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--agent: expected a name of your own, found '%s', which is always among the agents",
+                              in->agents[i].name);
     if (!in->n_user_models && (answers || in->features))
-        return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected --user-model with it", in->sessions ? "--sessions" : in->preferences ? "--preferences"
-                          : in->ratings ? "--ratings" : "--features");
+        return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected --user-model with it",
+                          in->sessions ? "--sessions" : in->preferences ? "--preferences" : in->ratings ? "--ratings" : "--features");
     if (!in->n_user_models && !in->n_agents && !in->prompts && !in->n_metrics)
-        return pasta_fail(err, PASTA_ERR_USAGE, "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
+        return pasta_fail(err, PASTA_ERR_USAGE,
+                          "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
                           "oracle on them), or --metrics");
     if (in->n_user_models && !in->features)
         return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected --features with the embeddings of the held-out images");
@@ -119,22 +122,26 @@ static pasta_status add_models(struct evaluate_inputs *in, struct pasta_err *err
     pasta_status status = PASTA_OK;
     for (int i = 0; i < in->n_user_models && status == PASTA_OK; i++) {
         const char *name = in->user_models[i].name ? in->user_models[i].name : tail_of(in->user_models[i].dir, &in->arena);
-        status = add_folder_file(in, pasta_arena_printf(&in->arena, "user model %s", name), in->user_models[i].dir, "user_model.safetensors", err);
+        status = add_folder_file(in, pasta_arena_printf(&in->arena, "user model %s", name), in->user_models[i].dir,
+                                 "user_model.safetensors", err);
     }
     for (int i = 0; i < in->n_agents && status == PASTA_OK; i++) {
         const struct evaluate_named *agent = &in->agents[i];
         status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, f", agent->name), agent->dir, "f/model.safetensors", err);
         if (status == PASTA_OK)
-            status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, V", agent->name), agent->dir, "v/model.safetensors", err);
+            status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, V", agent->name), agent->dir, "v/model.safetensors",
+                                     err);
     }
     for (int i = 0; i < in->n_metrics && status == PASTA_OK; i++)
-        status = add_folder_file(in, pasta_arena_printf(&in->arena, "metrics %s", in->metrics[i].name), in->metrics[i].dir, "metrics.jsonl", err);
+        status = add_folder_file(in, pasta_arena_printf(&in->arena, "metrics %s", in->metrics[i].name), in->metrics[i].dir, "metrics.jsonl",
+                                 err);
     return status;
 }
 
 pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta_config *config, struct pasta_err *err)
 {
-    const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->sessions}, {"preferences", in->preferences}, {"ratings", in->ratings}};
+    const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->sessions}, {"preferences", in->preferences},
+                              {"ratings", in->ratings}};
     size_t most = 6 + (size_t)(in->n_user_models + 2 * in->n_agents + in->n_metrics);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
@@ -146,7 +153,8 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
     for (size_t i = 0; i < sizeof files / sizeof *files && status == PASTA_OK; i++)
         if (files[i][1])
             status = add_file(in, files[i][0], files[i][1], tail_of(files[i][1], &in->arena), err);
-    if (in->features && status == PASTA_OK && (status = add_folder_file(in, "features, images", in->features, "image.safetensors", err)) == PASTA_OK)
+    if (in->features && status == PASTA_OK &&
+        (status = add_folder_file(in, "features, images", in->features, "image.safetensors", err)) == PASTA_OK)
         status = add_folder_file(in, "features, texts", in->features, "text.safetensors", err);
     return status == PASTA_OK ? add_models(in, err) : status;
 }

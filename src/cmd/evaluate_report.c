@@ -33,8 +33,8 @@ static void put_number(const char *text, struct pasta_str *out)
         pasta_str_printf(out, "%.*s", *text == '-' ? 3 : 1, *text == '-' ? "\xe2\x88\x92" : text);
 }
 
-static void headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits, const char *unit,
-                     const char *rest, bool good)
+static void headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits,
+                     const char *unit, const char *rest, bool good)
 {
     struct pasta_str number = {0}, value = {0}, detail = {0};
     struct pasta_estimate bare = {e.value, NAN, NAN, 0, 0};
@@ -98,8 +98,8 @@ static void user_headlines(const struct evaluate_results *r, struct pasta_report
 
 /* --- agents --- */
 
-static void agents_plot(const struct evaluate_results *r, const char *title, const char *y_title, const char *key, int64_t from_turn, bool percent,
-                        struct pasta_report *report)
+static void agents_plot(const struct evaluate_results *r, const char *title, const char *y_title, const char *key, int64_t from_turn,
+                        bool percent, struct pasta_report *report)
 {
     const struct evaluate_agents *a = r->agents;
     const struct pasta_table *t = evaluate_table(r, "agents_by_turn");
@@ -114,7 +114,8 @@ static void agents_plot(const struct evaluate_results *r, const char *title, con
             struct pasta_estimate e = cell(t, (size_t)(i * a->horizon + from_turn - 1 + k), key);
             own[k] = (struct pasta_plot_point){(double)(from_turn + k), e.value, e.lo, e.hi};
         }
-        series[i] = (struct pasta_plot_series){.name = a->agents[i].name, .look = evaluate_agent_look(a, i), .points = own, .n = (int)turns};
+        series[i] = (struct pasta_plot_series){.name = a->agents[i].name, .look = evaluate_agent_look(a, i), .points = own,
+                                               .n = (int)turns};
     }
     struct pasta_plot plot = {.title = title, .x_title = "turn", .y_title = y_title, .series = series, .n_series = a->n, .whole_x = true,
                               .percent = percent, .reference = NAN};
@@ -132,8 +133,8 @@ static void differences_plot(const struct evaluate_results *r, struct pasta_repo
     for (int i = 0; i < a->n; i++)
         if (i != 1)
             rows[n++] = (struct pasta_plot_row){a->agents[i].name, evaluate_agent_look(a, i), cell(t, (size_t)i, "rating")};
-    struct pasta_plot_rows plot = {.title = "Rating against the baseline, paired", .x_title = "difference in mean rating", .rows = rows, .n_rows = n,
-                                   .format = PASTA_FORMAT_CHANGE, .digits = 2, .reference = 0};
+    struct pasta_plot_rows plot = {.title = "Rating against the baseline, paired", .x_title = "difference in mean rating", .rows = rows,
+                                   .n_rows = n, .format = PASTA_FORMAT_CHANGE, .digits = 2, .reference = 0};
     pasta_plot_intervals(&plot, pasta_report_body(report));
     free(rows);
 }
@@ -141,9 +142,10 @@ static void differences_plot(const struct evaluate_results *r, struct pasta_repo
 static void agents_section(const struct evaluate_results *r, struct pasta_report *report)
 {
     const struct evaluate_agents *a = r->agents;
-    char *text = pasta_asprintf("%lld raters whom no model has seen, %lld turns each. Every agent meets the same raters with the same first prompts and the same random numbers, so "
-                                "differences are paired. Bands are 95 %% intervals from resampling raters. Random and baseline have learned nothing; the oracle knows "
-                                "each rater's taste.", (long long)a->raters, (long long)a->horizon);
+    char *text = pasta_asprintf("%lld raters whom no model has seen, %lld turns each. Every agent meets the same raters with the same "
+                                "first prompts and the same random numbers, so differences are paired. Bands are 95 %% intervals "
+                                "from resampling raters. Random and baseline have learned nothing; the oracle knows each rater's "
+                                "taste.", (long long)a->raters, (long long)a->horizon);
     pasta_report_section(report, "agents", "Agents", text);
     free(text);
     pasta_report_plots_begin(report, false);
@@ -183,8 +185,9 @@ static void choice_by_turn_plot(const struct evaluate_results *r, struct pasta_r
         series[i] = (struct pasta_plot_series){.name = t->columns[i + 1].title, .look = i < r->n_users ? user_look(i) : 5,
                                                .points = points + (size_t)i * t->n_rows, .n = (int)t->n_rows};
     }
-    struct pasta_plot plot = {.title = "Choice accuracy by turn", .x_title = "turn", .y_title = "accuracy, %", .series = series, .n_series = n, .whole_x = true,
-                              .percent = true, .reference = pasta_mean(r->held_out->turn_chance, r->held_out->n_turns)};
+    struct pasta_plot plot = {.title = "Choice accuracy by turn", .x_title = "turn", .y_title = "accuracy, %", .series = series,
+                              .n_series = n, .whole_x = true, .percent = true,
+                              .reference = pasta_mean(r->held_out->turn_chance, r->held_out->n_turns)};
     pasta_plot_lines(&plot, pasta_report_body(report));
     free(points);
     free(series);
@@ -198,7 +201,8 @@ static void calibration_plot(const struct evaluate_results *r, struct pasta_repo
     struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users * BINS, sizeof *points), diagonal[2];
     double lo = 1, hi = 0;
     struct pasta_plot_series *series = pasta_calloc((size_t)r->n_users + 1, sizeof *series);
-    double *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct), *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence);
+    double *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct);
+    double *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence);
     int drawn = 0;
     for (int u = 0; u < r->n_users; u++) {
         struct pasta_plot_point *own = points + u * BINS;
@@ -223,8 +227,9 @@ static void calibration_plot(const struct evaluate_results *r, struct pasta_repo
     diagonal[0] = (struct pasta_plot_point){lo, lo, NAN, NAN};
     diagonal[1] = (struct pasta_plot_point){hi, hi, NAN, NAN};
     series[r->n_users] = (struct pasta_plot_series){.name = "calibrated", .points = diagonal, .n = 2, .plain = true};
-    struct pasta_plot plot = {.title = "Are the model's probabilities right?", .x_title = "probability of the predicted column", .y_title = "accuracy, %",
-                              .series = series, .n_series = r->n_users + 1, .percent = true, .markers = true, .reference = NAN};
+    struct pasta_plot plot = {.title = "Are the model's probabilities right?", .x_title = "probability of the predicted column",
+                              .y_title = "accuracy, %", .series = series, .n_series = r->n_users + 1, .percent = true, .markers = true,
+                              .reference = NAN};
     if (drawn)
         pasta_plot_lines(&plot, pasta_report_body(report));
     free(points);
@@ -243,8 +248,8 @@ static void metric_plot(const struct evaluate_results *r, const char *metric, co
     struct pasta_plot_row *rows = pasta_calloc((size_t)r->n_users, sizeof *rows);
     for (int i = 0; i < r->n_users; i++)
         rows[i] = (struct pasta_plot_row){r->users[i].name, user_look(i), t->cells[(size_t)row * t->n_columns + 2 + (size_t)i].e};
-    struct pasta_plot_rows plot = {.title = title, .x_title = metric, .rows = rows, .n_rows = r->n_users, .format = PASTA_FORMAT_NUMBER, .digits = 3,
-                                   .reference = NAN};
+    struct pasta_plot_rows plot = {.title = title, .x_title = metric, .rows = rows, .n_rows = r->n_users, .format = PASTA_FORMAT_NUMBER,
+                                   .digits = 3, .reference = NAN};
     pasta_plot_intervals(&plot, pasta_report_body(report));
     free(rows);
 }
@@ -252,8 +257,9 @@ static void metric_plot(const struct evaluate_results *r, const char *metric, co
 static void users_section(const struct evaluate_results *r, struct pasta_report *report)
 {
     const struct evaluate_held_out *h = r->held_out;
-    char *text = pasta_asprintf("%lld held-out people: %zu pairs, %zu ratings, %zu sessions. Each answer is predicted from the same person's earlier answers only, so the "
-                                "model has to find out who it is dealing with. The dashed line is chance.",
+    char *text = pasta_asprintf("%lld held-out people: %zu pairs, %zu ratings, %zu sessions. Each answer is predicted from the same "
+                                "person's earlier answers only, so the model has to find out who it is dealing with. The dashed "
+                                "line is chance.",
                                 (long long)h->n_people, h->pairs.n, h->ratings.n, h->sessions.n);
     pasta_report_section(report, "user-models", "User models", text);
     free(text);
@@ -276,8 +282,8 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
         pasta_str_printf(&lead, "%d agents against %lld fresh sketch raters over %lld turns", r->agents->n, (long long)r->agents->raters,
                          (long long)r->agents->horizon);
     if (r->held_out)
-        pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users, r->n_users == 1 ? "" : "s",
-                         (long long)r->held_out->n_people);
+        pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users,
+                         r->n_users == 1 ? "" : "s", (long long)r->held_out->n_people);
     pasta_str_add(&lead, lead.length ? ". Every number comes with a 95 % interval from resampling people." : "Training curves.");
     struct pasta_report *report = pasta_report_new("PASTA evaluation", lead.data);
     pasta_str_release(&lead);

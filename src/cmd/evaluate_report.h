@@ -1,4 +1,5 @@
-/* evaluate_report.h: the sections of report.html that have a file of their own. Each appends to the report, or nothing where there is nothing to show. */
+/* evaluate_report.h: the sections of report.html that have a file of their own. Each appends to the report, or nothing where there is
+ * nothing to show. */
 #ifndef PASTA_CMD_EVALUATE_REPORT_H
 #define PASTA_CMD_EVALUATE_REPORT_H
 #include "evaluate.h"
@@ -8,7 +9,9 @@ void evaluate_report_curves(const struct evaluate_results *r, struct pasta_repor
 /* What the learned types are: against the true ones, and the held-out images that each likes most above the average type. */
 pasta_status evaluate_report_types(const struct evaluate_results *r, struct pasta_report *report, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Whole sessions as image strips. */
-pasta_status evaluate_report_sessions(const struct evaluate_results *r, struct pasta_report *report, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status evaluate_report_sessions(const struct evaluate_results *r, struct pasta_report *report,
+                                      struct pasta_err *err) PASTA_MUST_CHECK;
 /* Draws an image as a PNG file in memory; release it. */
-pasta_status evaluate_draw(const struct pasta_sketch *sketch, const char *prompt, uint64_t seed, struct pasta_str *png, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status evaluate_draw(const struct pasta_sketch *sketch, const char *prompt, uint64_t seed, struct pasta_str *png,
+                           struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -4,7 +4,8 @@
 
 #include "evaluate_report.h"
 
-pasta_status evaluate_draw(const struct pasta_sketch *sketch, const char *prompt, uint64_t seed, struct pasta_str *png, struct pasta_err *err)
+pasta_status evaluate_draw(const struct pasta_sketch *sketch, const char *prompt, uint64_t seed, struct pasta_str *png,
+                           struct pasta_err *err)
 {
     struct pasta_t2i t2i = pasta_sketch_t2i((struct pasta_sketch *)sketch);
     struct pasta_image image = {0};
@@ -46,7 +47,8 @@ static pasta_status fill_turn(const struct evaluate_agents *a, const struct past
     return PASTA_OK;
 }
 
-static pasta_status put_session(const struct evaluate_agents *a, int agent, int64_t rater, bool open, struct pasta_report *report, struct pasta_err *err)
+static pasta_status put_session(const struct evaluate_agents *a, int agent, int64_t rater, bool open, struct pasta_report *report,
+                                struct pasta_err *err)
 {
     const struct evaluate_agent *from = &a->agents[agent];
     const struct pasta_session *s = &from->sessions.items[rater];
@@ -65,7 +67,8 @@ static pasta_status put_session(const struct evaluate_agents *a, int agent, int6
     }
     if (status == PASTA_OK) {
         struct pasta_strip strip = {.title = from->name, .turns = turns, .n_turns = s->n_turns, .open = open};
-        strip.detail = isnan(sum) ? "" : pasta_arena_printf(&arena, "mean rating %.1f, last %g", sum / s->n_turns, s->turns[s->n_turns - 1].rating);
+        strip.detail = isnan(sum) ? "" : pasta_arena_printf(&arena, "mean rating %.1f, last %g", sum / s->n_turns,
+                                                            s->turns[s->n_turns - 1].rating);
         pasta_report_strip(report, &strip);
     }
     for (int i = 0; i < used; i++)
@@ -81,9 +84,10 @@ pasta_status evaluate_report_sessions(const struct evaluate_results *r, struct p
     int64_t strips = r->context->config.evaluate.strips;
     if (!a || strips == 0)
         return PASTA_OK;
-    pasta_report_section(report, "sessions", "Whole sessions", "The first raters, not selected ones, with each agent. A row is a turn and a box is a column of the slate, in "
-                         "the order in which the rater saw them, with the agent's score beside the category; the rater sees images only, never the prompts. The column "
-                         "that the rater chose has a thick frame and a tick.");
+    pasta_report_section(report, "sessions", "Whole sessions",
+                         "The first raters, not selected ones, with each agent. A row is a turn and a box is a column of the slate, in "
+                         "the order in which the rater saw them, with the agent's score beside the category; the rater sees images only, "
+                         "never the prompts. The column that the rater chose has a thick frame and a tick.");
     pasta_status status = PASTA_OK;
     for (int64_t rater = 0; rater < strips && rater < a->raters && status == PASTA_OK; rater++) {
         const struct pasta_session *s = &a->agents[0].sessions.items[rater];

@@ -1,4 +1,5 @@
-/* The tables of an evaluation. Every estimate comes with an interval over people; agents meet the same raters, so their differences are paired. */
+/* The tables of an evaluation. Every estimate comes with an interval over people; agents meet the same raters, so their differences are
+ * paired. */
 #include "evaluate.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* What the learned user types are: a table against the true types, and for each type the held-out images that it scores highest above the mean type. */
+/* What the learned user types are: a table against the true types, and for each type the held-out images that it scores highest above the
+ * mean type. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +84,8 @@ static const char *most_frequent(const char **labels, int n, double *share)
     return best;
 }
 
-static char *describe(const struct evaluate_results *r, const struct evaluate_user *u, int type, const struct seen *seen, const struct ranked *ranked,
-                      int64_t n, struct pasta_arena *arena)
+static char *describe(const struct evaluate_results *r, const struct evaluate_user *u, int type, const struct seen *seen,
+                      const struct ranked *ranked, int64_t n, struct pasta_arena *arena)
 {
     const char *groups[DESCRIBED], *styles[DESCRIBED];
     int used = n < DESCRIBED ? (int)n : DESCRIBED;
@@ -97,11 +98,13 @@ static char *describe(const struct evaluate_results *r, const struct evaluate_us
     const char *style = most_frequent(styles, used, &style_share), *group = most_frequent(groups, used, &group_share);
     for (int64_t p = 0; p < r->held_out->n_people; p++)
         people += u->type[p] == type;
-    return pasta_arena_printf(arena, "prior %.0f %%, %lld %s; of its top %d images %.0f %% %s, %.0f %% %s", 100 * u->model->prior[type], (long long)people,
-                              people == 1 ? "person" : "people", used, 100 * style_share, style, 100 * group_share, group);
+    return pasta_arena_printf(arena, "prior %.0f %%, %lld %s; of its top %d images %.0f %% %s, %.0f %% %s", 100 * u->model->prior[type],
+                              (long long)people, people == 1 ? "person" : "people", used, 100 * style_share, style, 100 * group_share,
+                              group);
 }
 
-static pasta_status put_galleries(const struct evaluate_results *r, const struct evaluate_user *u, struct pasta_report *report, struct pasta_err *err)
+static pasta_status put_galleries(const struct evaluate_results *r, const struct evaluate_user *u, struct pasta_report *report,
+                                  struct pasta_err *err)
 {
     int types = u->model->n_types;
     struct pasta_arena arena = {0};
@@ -129,7 +132,8 @@ static pasta_status put_galleries(const struct evaluate_results *r, const struct
             images[count] = (struct pasta_gallery_image){&pngs[k * SHOWN + count], s->column->prompt};
             shown[count++] = s->session;
         }
-        galleries[k] = (struct pasta_gallery){pasta_arena_printf(&arena, "Learned type %d", k + 1), describe(r, u, k, seen, ranked, n, &arena), images, count};
+        galleries[k] = (struct pasta_gallery){pasta_arena_printf(&arena, "Learned type %d", k + 1),
+                                              describe(r, u, k, seen, ranked, n, &arena), images, count};
     }
     if (status == PASTA_OK && n > 0)
         pasta_report_galleries(report, galleries, types);
@@ -158,7 +162,8 @@ static void put_agreement(const struct evaluate_results *r, const struct evaluat
         counts[u->type[p] * true_types + h->true_type[p]]++;
     }
     int64_t *sorted = pasta_arena_alloc(&arena, (size_t)(learned * true_types) * sizeof *sorted);
-    const char **rows = pasta_arena_alloc(&arena, (size_t)learned * sizeof *rows), **columns = pasta_arena_alloc(&arena, (size_t)true_types * sizeof *columns);
+    const char **rows = pasta_arena_alloc(&arena, (size_t)learned * sizeof *rows);
+    const char **columns = pasta_arena_alloc(&arena, (size_t)true_types * sizeof *columns);
     for (int c = 0; c < true_types; c++)
         columns[c] = pasta_arena_printf(&arena, "%d", c + 1);
     int n = 0;
@@ -175,8 +180,9 @@ static void put_agreement(const struct evaluate_results *r, const struct evaluat
             n++;
         }
     char *title = pasta_arena_printf(&arena, "Learned against true types, %s", u->name);
-    struct pasta_heatmap map = {.title = title, .row_title = "learned", .column_title = "true", .note = "Held-out people by their most probable type after all "
-                                "their answers. Rows are sorted by the true type that most of their people have.",
+    struct pasta_heatmap map = {.title = title, .row_title = "learned", .column_title = "true",
+                                .note = "Held-out people by their most probable type after all their answers. Rows are sorted by the "
+                                        "true type that most of their people have.",
                                 .rows = rows, .columns = columns, .counts = sorted, .n_rows = n, .n_columns = true_types};
     pasta_report_heatmap(report, &map);
     pasta_arena_release(&arena);
@@ -190,7 +196,8 @@ pasta_status evaluate_report_types(const struct evaluate_results *r, struct past
             u = &r->users[i];
     if (!u || !r->sketch)
         return PASTA_OK;
-    pasta_report_section(report, "types", "User types", "Below each learned type: the held-out images that it scores highest above the average type, one a session. They "
+    pasta_report_section(report, "types", "User types",
+                         "Below each learned type: the held-out images that it scores highest above the average type, one a session. They "
                                                         "were chosen by the model's numbers, not by hand.");
     put_agreement(r, u, report);
     return put_galleries(r, u, report, err);

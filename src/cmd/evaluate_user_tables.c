@@ -30,8 +30,8 @@ static double most_frequent_versus(const struct evaluate_held_out *h)
 }
 
 /* Copies the entries of turns with a choice (or of pairs without a tie) together, for measures that do not know NAN. */
-static int64_t defined_only(const double *by, const double *a, const double *b, const int32_t *person, int64_t n, double *out_a, double *out_b,
-                            int32_t *out_person)
+static int64_t defined_only(const double *by, const double *a, const double *b, const int32_t *person, int64_t n, double *out_a,
+                            double *out_b, int32_t *out_person)
 {
     int64_t used = 0;
     for (int64_t i = 0; i < n; i++)
@@ -46,7 +46,8 @@ static int64_t defined_only(const double *by, const double *a, const double *b, 
 static struct pasta_estimate calibration_of(const struct evaluate_results *r, const struct evaluate_user *u)
 {
     const struct evaluate_held_out *h = r->held_out;
-    double *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence), *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct);
+    double *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence);
+    double *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct);
     int32_t *person = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *person);
     int64_t n = defined_only(u->choice, u->confidence, u->choice, h->turn_person, h->n_turns, confidence, correct, person);
     struct pasta_estimate e = pasta_calibration_error(r->people, confidence, correct, person, n, CALIBRATION_BINS);
@@ -102,7 +103,9 @@ static struct pasta_estimate effective_types_of(const struct evaluate_results *r
     return e;
 }
 
-enum metric { CHOICE, CHOICE_LOSS, CALIBRATION, VERSUS, PAIR, PAIR_UNTIED, RATING_POOLED, RATING_WITHIN, AGREEMENT, EFFECTIVE_TYPES, METRICS };
+enum metric {
+    CHOICE, CHOICE_LOSS, CALIBRATION, VERSUS, PAIR, PAIR_UNTIED, RATING_POOLED, RATING_WITHIN, AGREEMENT, EFFECTIVE_TYPES, METRICS
+};
 static const struct { const char *key, *name; } metric_names[METRICS] = {
     [CHOICE] = {"choice_accuracy", "choice accuracy"},
     [CHOICE_LOSS] = {"choice_loss", "choice loss, nats (lower is better)"},
@@ -144,7 +147,8 @@ static struct pasta_estimate metric_of(const struct evaluate_results *r, const s
 }
 
 /* Difference of each person's own rank correlation. */
-static struct pasta_estimate within_difference(const struct evaluate_results *r, const struct evaluate_user *a, const struct evaluate_user *b)
+static struct pasta_estimate within_difference(const struct evaluate_results *r, const struct evaluate_user *a,
+                                               const struct evaluate_user *b)
 {
     const struct evaluate_held_out *h = r->held_out;
     size_t people = (size_t)h->n_people;
@@ -181,7 +185,8 @@ static struct pasta_estimate difference_of(const struct evaluate_results *r, enu
         free(x);
         free(y);
         return e;
-    case RATING_POOLED: return pasta_spearman_pooled_difference(r->people, a->rating, b->rating, h->rating01, h->rating_person, (int64_t)h->ratings.n);
+    case RATING_POOLED:
+        return pasta_spearman_pooled_difference(r->people, a->rating, b->rating, h->rating01, h->rating_person, (int64_t)h->ratings.n);
     case RATING_WITHIN: return within_difference(r, a, b);
     default: return e;
     }
@@ -235,8 +240,8 @@ static void user_models_table(struct evaluate_results *r)
     const struct evaluate_held_out *h = r->held_out;
     bool truth = truth_known(h), many = r->n_users > 1;
     struct pasta_str note = {0};
-    pasta_str_add(&note, "Each answer is predicted from the same person's answers before it: pairs, then ratings, then sessions turn by turn. Without a model: 1/L for a "
-                         "choice, always the most frequent answer for better, same or worse.");
+    pasta_str_add(&note, "Each answer is predicted from the same person's answers before it: pairs, then ratings, then sessions turn by "
+                         "turn. Without a model: 1/L for a choice, always the most frequent answer for better, same or worse.");
     if (truth)
         pasta_str_add(&note, " True utilities: how often the column that is best for the rater, before noise, was chosen.");
     pasta_str_add(&note, " Effective number of types: exp of the entropy of the people's mean posterior.");

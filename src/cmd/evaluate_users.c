@@ -1,8 +1,9 @@
 /* User models on held-out answers.
  *
- * The rule of prediction: a person's answers stand in one line, pairs, then ratings, then sessions turn by turn, each in the order of its file; every
- * answer is predicted from the posterior over types given the answers before it, and then joins them. So nothing is predicted from itself or
- * from what came later, and the first answer is predicted from the prior. Within a turn the choice comes before the comparison with the turn before.
+ * The rule of prediction: a person's answers stand in one line, pairs, then ratings, then sessions turn by turn, each in the order of its
+ * file; every answer is predicted from the posterior over types given the answers before it, and then joins them. So nothing is predicted
+ * from itself or from what came later, and the first answer is predicted from the prior. Within a turn the choice comes before the
+ * comparison with the turn before.
  */
 #include "evaluate.h"
 
@@ -82,7 +83,8 @@ static int best_column(const struct pasta_sketch *sketch, const struct pasta_ses
     for (int l = 0; l < turn->n_columns; l++) {
         double utility = 0;
         for (int m = 0; m < turn->columns[l].n_images; m++)
-            utility += pasta_sketch_utility(sketch, s->seed, person, s->initial_prompt, turn->columns[l].prompt, turn->columns[l].images[m].seed);
+            utility += pasta_sketch_utility(sketch, s->seed, person, s->initial_prompt, turn->columns[l].prompt,
+                                            turn->columns[l].images[m].seed);
         utility /= turn->columns[l].n_images;
         if (utility > most) {
             most = utility;
@@ -303,7 +305,8 @@ static double *undefined(int64_t n)
     return values;
 }
 
-pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out, struct pasta_err *err)
+pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out,
+                                struct pasta_err *err)
 {
     struct evaluate_user u = {.dir = from->dir, .name = from->name};
     pasta_status status = pasta_user_model_load(from->dir, h->features, &u.model, err);

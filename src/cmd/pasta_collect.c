@@ -82,10 +82,13 @@ static pasta_status rating_line(void *ctx, int64_t item, int worker, struct past
 static pasta_status work(struct collect *c, struct pasta_err *err)
 {
     const struct pasta_collect_settings *set = &c->context->config.collect;
-    const struct { const char *name; int64_t items, part; pasta_status (*line)(void *, int64_t, int, struct pasta_str *, struct pasta_err *); }
-    kinds[] = {{"sessions", set->sessions, SESSIONS_A_PART, session_line},
-               {"preferences", set->pairs, SINGLES_A_PART, pair_line},
-               {"ratings", set->ratings, SINGLES_A_PART, rating_line}};
+    const struct {
+        const char *name;
+        int64_t items, part;
+        pasta_status (*line)(void *, int64_t, int, struct pasta_str *, struct pasta_err *);
+    } kinds[] = {{"sessions", set->sessions, SESSIONS_A_PART, session_line},
+                 {"preferences", set->pairs, SINGLES_A_PART, pair_line},
+                 {"ratings", set->ratings, SINGLES_A_PART, rating_line}};
     pasta_status status = PASTA_OK;
 
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds && status == PASTA_OK; k++) {
@@ -135,7 +138,8 @@ static pasta_status plan(struct collect *c, struct pasta_err *err)
     struct pasta_str line = {0};
     double image_bytes;
 
-    pasta_status status = pasta_image_bytes(&c->rollout.t2i, c->prompts.items, (int)(c->prompts.n < 8 ? c->prompts.n : 8), &image_bytes, err);
+    pasta_status status = pasta_image_bytes(&c->rollout.t2i, c->prompts.items, (int)(c->prompts.n < 8 ? c->prompts.n : 8), &image_bytes,
+                                            err);
     c->rollout.image_root = c->single.image_root = NULL;
     if (status == PASTA_OK)
         status = session_line(c, 0, 0, &line, err);
@@ -181,7 +185,8 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 
     prompts_path = prompts_path ? prompts_path : standard;
     if (set->sessions + set->pairs + set->ratings == 0) {
-        status = pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions, collect.pairs and collect.ratings: expected one above 0, found 0: nothing to collect");
+        status = pasta_fail(err, PASTA_ERR_USAGE,
+                            "collect.sessions, collect.pairs and collect.ratings: expected one above 0, found 0: nothing to collect");
         goto out;
     }
     if ((status = pasta_prompts_read(prompts_path, &c.prompts, err)) != PASTA_OK ||

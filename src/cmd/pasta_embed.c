@@ -1,7 +1,7 @@
 /* pasta-embed: CLIP features of images and prompts.
  *
- * Two forms: listed files into one safetensors file, or everything that session and single-turn records name into a feature pack. Items are encoded
- * in fixed batches in order of first appearance, each by one thread, so that the bytes do not depend on the number of threads.
+ * Two forms: listed files into one safetensors file, or everything that session and single-turn records name into a feature pack. Items are
+ * encoded in fixed batches in order of first appearance, each by one thread, so that the bytes do not depend on the number of threads.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,8 @@ static struct pasta_strings session_paths, preference_paths, rating_paths, ranki
 static bool raw;
 
 static const struct pasta_option options[] = {
-    {"model", PASTA_OPT_STRING, &model_path, "DIR", "CLIP folder in the Hugging Face layout; default: embed.model, the embedded encoder", NULL},
+    {"model", PASTA_OPT_STRING, &model_path, "DIR", "CLIP folder in the Hugging Face layout; default: embed.model, the embedded encoder",
+     NULL},
     {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "session records", NULL},
     {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records", NULL},
     {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records", NULL},
@@ -46,7 +47,8 @@ static const struct pasta_option options[] = {
 static const struct pasta_command command = {
     .name = "pasta-embed",
     .summary = "CLIP features of images and prompts",
-    .examples = "  pasta-embed --sessions runs/c/sessions.jsonl --preferences runs/c/preferences.jsonl --ratings runs/c/ratings.jsonl --image-root runs/c --out runs/features\n"
+    .examples = "  pasta-embed --sessions runs/c/sessions.jsonl --preferences runs/c/preferences.jsonl --ratings runs/c/ratings.jsonl "
+                "--image-root runs/c --out runs/features\n"
                 "  pasta-embed --model DIR --prompts prompts.txt --images images.txt --image-root DIR --out features.safetensors\n"
                 "  pasta-embed --sessions runs/c/sessions.jsonl --image-root runs/c --dry-run\n",
     .options = options,
@@ -137,15 +139,16 @@ static pasta_status encode_texts(void *ctx, int64_t item, int worker, struct pas
 }
 
 /* Vectors [n,D] of all images and texts; the caller frees both. */
-static pasta_status encode(const struct pasta_context *context, const struct pasta_clip *clip, const char *const *paths, size_t n_images, const char *const *texts,
-                           size_t n_texts, float **image_embeds, float **text_embeds, struct pasta_err *err)
+static pasta_status encode(const struct pasta_context *context, const struct pasta_clip *clip, const char *const *paths, size_t n_images,
+                           const char *const *texts, size_t n_texts, float **image_embeds, float **text_embeds, struct pasta_err *err)
 {
     struct pasta_progress progress;
     size_t dim = (size_t)pasta_clip_dim(clip), batch = (size_t)context->config.embed.batch;
     *image_embeds = pasta_malloc(n_images * dim * sizeof(float));
     *text_embeds = pasta_malloc(n_texts * dim * sizeof(float));
     pasta_progress_init(&progress, "embed", "items", (int64_t)(n_images + n_texts));
-    struct job images = {clip, paths, n_images, batch, *image_embeds, &progress}, prompts = {clip, texts, n_texts, batch, *text_embeds, &progress};
+    struct job images = {clip, paths, n_images, batch, *image_embeds, &progress};
+    struct job prompts = {clip, texts, n_texts, batch, *text_embeds, &progress};
     pasta_status status = pasta_parallel_for((int64_t)((n_images + batch - 1) / batch), context->threads, encode_images, &images, err);
     if (status == PASTA_OK)
         status = pasta_parallel_for((int64_t)((n_texts + batch - 1) / batch), context->threads, encode_texts, &prompts, err);
@@ -155,8 +158,8 @@ static pasta_status encode(const struct pasta_context *context, const struct pas
 
 static void print_json(const struct pasta_clip *clip, int64_t n_images, int64_t n_texts)
 {
-    printf("{\"images\":%lld,\"texts\":%lld,\"dim\":%d,\"encoder\":\"%s\"}\n", (long long)n_images, (long long)n_texts, pasta_clip_dim(clip),
-           pasta_clip_hash(clip));
+    printf("{\"images\":%lld,\"texts\":%lld,\"dim\":%d,\"encoder\":\"%s\"}\n", (long long)n_images, (long long)n_texts,
+           pasta_clip_dim(clip), pasta_clip_hash(clip));
 }
 
 static void report(const struct pasta_context *context, const struct pasta_clip *clip, size_t n_images, size_t n_texts, double started)
@@ -187,14 +190,15 @@ static pasta_status report_complete(const struct pasta_context *context, const s
 }
 
 /* What --dry-run says: every image is there, and so much will be written. */
-static pasta_status plan(const struct pasta_context *context, const struct pasta_clip *clip, const char *const *paths, size_t n_images, size_t n_texts,
-                         struct pasta_err *err)
+static pasta_status plan(const struct pasta_context *context, const struct pasta_clip *clip, const char *const *paths, size_t n_images,
+                         size_t n_texts, struct pasta_err *err)
 {
     for (size_t i = 0; i < n_images; i++)
         if (!pasta_file_exists(paths[i]))
             return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected a PNG file, found none", paths[i]);
     const double dim = pasta_clip_dim(clip), images = (double)n_images, texts = (double)n_texts;
-    const struct pasta_plan_row rows[] = {{"images", "", images}, {"texts", "", texts}, {"dim", "", dim}, {"features_disk", "bytes", 4 * dim * (images + texts)}};
+    const struct pasta_plan_row rows[] = {{"images", "", images}, {"texts", "", texts}, {"dim", "", dim},
+                                          {"features_disk", "bytes", 4 * dim * (images + texts)}};
     pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
     return PASTA_OK;
 }
@@ -219,19 +223,22 @@ static pasta_status read_lines(const char *path, struct pasta_prompts *out, stru
 
 static bool is_plain_text(const char *path)
 {
-    return !pasta_ends_with(path, ".tsv") && !pasta_ends_with(path, ".tsv.gz") && !pasta_ends_with(path, ".jsonl") && !pasta_ends_with(path, ".jsonl.gz");
+    return !pasta_ends_with(path, ".tsv") && !pasta_ends_with(path, ".tsv.gz") && !pasta_ends_with(path, ".jsonl") &&
+           !pasta_ends_with(path, ".jsonl.gz");
 }
 
-static pasta_status write_file(const struct pasta_context *context, const struct pasta_clip *clip, const float *image_embeds, size_t n_images,
-                               const float *text_embeds, size_t n_texts, struct pasta_err *err)
+static pasta_status write_file(const struct pasta_context *context, const struct pasta_clip *clip, const float *image_embeds,
+                               size_t n_images, const float *text_embeds, size_t n_texts, struct pasta_err *err)
 {
     size_t row = (size_t)pasta_clip_dim(clip) * sizeof(float);
     struct pasta_st_tensor tensors[2];
     int n = 0;
     if (images_path)
-        tensors[n++] = (struct pasta_st_tensor){"image_embeds", PASTA_ST_F32, 2, {(int64_t)n_images, pasta_clip_dim(clip)}, image_embeds, n_images * row};
+        tensors[n++] = (struct pasta_st_tensor){"image_embeds", PASTA_ST_F32, 2, {(int64_t)n_images, pasta_clip_dim(clip)}, image_embeds,
+                                                n_images * row};
     if (prompts_path)
-        tensors[n++] = (struct pasta_st_tensor){"text_embeds", PASTA_ST_F32, 2, {(int64_t)n_texts, pasta_clip_dim(clip)}, text_embeds, n_texts * row};
+        tensors[n++] = (struct pasta_st_tensor){"text_embeds", PASTA_ST_F32, 2, {(int64_t)n_texts, pasta_clip_dim(clip)}, text_embeds,
+                                                n_texts * row};
     const char *const meta[][2] = {{"encoder", pasta_clip_hash(clip)}};
     return pasta_safetensors_write(context->out, tensors, n, meta, 1, err);
 }
@@ -268,7 +275,12 @@ out:
 
 /* --- records --- */
 
-struct records { struct pasta_sessions sessions; struct pasta_preferences preferences; struct pasta_ratings ratings; struct pasta_rankings rankings; };
+struct records {
+    struct pasta_sessions sessions;
+    struct pasta_preferences preferences;
+    struct pasta_ratings ratings;
+    struct pasta_rankings rankings;
+};
 
 static pasta_status read_records(struct records *r, struct pasta_err *err)
 {
@@ -316,7 +328,8 @@ static void name_all(const struct records *r, struct names *images, struct names
     }
 }
 
-/* settings.json: the records and the encoder decide the pack. Written with it, for a broken image is found late and leaves nothing behind. */
+/* settings.json: the records and the encoder decide the pack. Written with it, for a broken image is found late and leaves nothing
+ * behind. */
 static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
 {
     static const char *const kinds[] = {"sessions", "preferences", "ratings", "rankings"};
@@ -337,7 +350,8 @@ static pasta_status stamp(const struct pasta_context *context, struct pasta_err 
     return status;
 }
 
-static pasta_status write_manifest(const struct pasta_context *context, const struct pasta_clip *clip, size_t n_images, size_t n_texts, struct pasta_err *err)
+static pasta_status write_manifest(const struct pasta_context *context, const struct pasta_clip *clip, size_t n_images, size_t n_texts,
+                                   struct pasta_err *err)
 {
     static const char *const outputs[] = {"image.safetensors", "text.safetensors", "index.jsonl", "settings.json"};
     const struct pasta_strings *inputs[] = {&session_paths, &preference_paths, &rating_paths, &ranking_paths};
@@ -380,8 +394,8 @@ static pasta_status embed_records(const struct pasta_context *context, const str
     if (status == PASTA_OK)
         status = encode(context, clip, paths, images.n, texts.items, texts.n, &image_embeds, &text_embeds, err);
     if (status == PASTA_OK)
-        status = pasta_features_write(context->out, pasta_clip_hash(clip), pasta_clip_dim(clip), images.items, image_embeds, images.n, texts.items, text_embeds,
-                                      texts.n, err);
+        status = pasta_features_write(context->out, pasta_clip_hash(clip), pasta_clip_dim(clip), images.items, image_embeds, images.n,
+                                      texts.items, text_embeds, texts.n, err);
     if (status == PASTA_OK)
         status = stamp(context, err);
     if (status == PASTA_OK)
@@ -423,7 +437,8 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     bool lists = prompts_path || images_path, complete = false;
     bool records = session_paths.count + preference_paths.count + rating_paths.count + ranking_paths.count > 0;
     if (lists == records)
-        return pasta_fail(err, PASTA_ERR_USAGE, "expected either --prompts and --images, or --sessions, --preferences, --ratings and --rankings, found %s",
+        return pasta_fail(err, PASTA_ERR_USAGE,
+                          "expected either --prompts and --images, or --sessions, --preferences, --ratings and --rankings, found %s",
                           lists ? "both" : "neither");
     if (raw && records)
         return pasta_fail(err, PASTA_ERR_USAGE, "--raw: expected --prompts or --images; a feature pack holds normalised vectors");

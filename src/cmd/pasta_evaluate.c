@@ -37,8 +37,8 @@ static pasta_status open_users(struct evaluate *e, struct pasta_err *err)
         for (int j = 0; j < i; j++)
             if (strcasecmp(e->users[i].name, e->users[j].name) == 0) {
                 e->n_users++;
-                return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: '%s' and '%s' are both called '%s': give them names, NAME=DIR", e->users[j].dir,
-                                  e->users[i].dir, e->users[i].name);
+                return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: '%s' and '%s' are both called '%s': give them names, NAME=DIR",
+                                  e->users[j].dir, e->users[i].dir, e->users[i].name);
             }
     }
     return status;
@@ -49,8 +49,9 @@ static pasta_status load(struct evaluate *e, struct pasta_err *err)
 {
     const struct pasta_config *config = &e->context->config;
     pasta_status status = pasta_sketch_open(&config->world, &config->agent, &e->sketch, err);
-    if (status == PASTA_OK && in.n_user_models &&
-        (status = evaluate_held_out_read(in.sessions, in.preferences, in.ratings, in.features, e->sketch, config, &e->held_out, err)) == PASTA_OK)
+    if (status == PASTA_OK && in.n_user_models)
+        status = evaluate_held_out_read(in.sessions, in.preferences, in.ratings, in.features, e->sketch, config, &e->held_out, err);
+    if (status == PASTA_OK && in.n_user_models)
         status = open_users(e, err);
     for (int i = 0; i < in.n_metrics && status == PASTA_OK; i++)
         status = evaluate_metrics_read(&e->curves, i, in.metrics[i].dir, err);
@@ -165,7 +166,8 @@ static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
 
 static pasta_status write_all(struct evaluate *e, struct pasta_err *err)
 {
-    struct pasta_manifest *manifest = pasta_manifest_new(e->context->command->name, e->context->argc, e->context->argv, &e->context->config);
+    struct pasta_manifest *manifest = pasta_manifest_new(e->context->command->name, e->context->argc, e->context->argv,
+                                                         &e->context->config);
     struct pasta_str html = {0};
     pasta_status status = evaluate_report_make(&e->results, in.facts, in.n_facts, &html, err);
     if (status == PASTA_OK)
@@ -199,12 +201,13 @@ static const char *const *owned_names(const char *out, struct pasta_arena *arena
 static pasta_status evaluate(struct evaluate *e, struct pasta_err *err)
 {
     struct pasta_context *context = e->context;
+    const char *const *owned = owned_names(context->out, &in.arena);
     struct pasta_stamp_input *stamps = pasta_arena_alloc(&in.arena, ((size_t)in.n_files + 1) * sizeof *stamps);
     bool complete = false;
     pasta_status status;
     for (int i = 0; i < in.n_files; i++)
         stamps[i] = (struct pasta_stamp_input){in.files[i].name, in.files[i].path};
-    if ((status = pasta_run_dir(context->out, context->force, context->resume, owned_names(context->out, &in.arena), &complete, err)) != PASTA_OK ||
+    if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
         (status = pasta_run_stamp(context, stamps, in.n_files, err)) != PASTA_OK)
         return status;
     if (complete)
@@ -257,13 +260,16 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 }
 
 static const struct pasta_option options[] = {
-    {"user-model", PASTA_OPT_STRINGS, &in.user_model_flags, "[NAME=]DIR", "a trained user model; repeatable, compared last against first", NULL},
+    {"user-model", PASTA_OPT_STRINGS, &in.user_model_flags, "[NAME=]DIR", "a trained user model; repeatable, compared last against first",
+     NULL},
     {"features", PASTA_OPT_STRING, &in.features, "DIR", "embeddings of the held-out images and prompts (pasta-embed)", NULL},
     {"sessions", PASTA_OPT_STRING, &in.sessions, "FILE", "held-out sessions", NULL},
     {"preferences", PASTA_OPT_STRING, &in.preferences, "FILE", "held-out single-turn preferences", NULL},
     {"ratings", PASTA_OPT_STRING, &in.ratings, "FILE", "held-out single-turn ratings", NULL},
-    {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR", "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
-    {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE", "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
+    {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR",
+     "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
+    {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE",
+     "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {"metrics", PASTA_OPT_STRINGS, &in.metric_flags, "NAME=DIR", "a training run whose curves go into the report; repeatable", NULL},
     RECORDS_SKIP_BAD,
     {0}};
@@ -271,7 +277,8 @@ static const struct pasta_option options[] = {
 static const struct pasta_command command = {
     .name = "pasta-evaluate",
     .summary = "user models on held-out people, and agents against fresh sketch raters",
-    .examples = "  pasta-evaluate --config configs/sketch.json --user-model K1=runs/user-1 --user-model K8=runs/user-8 --features runs/held-out-features \\\n"
+    .examples = "  pasta-evaluate --config configs/sketch.json --user-model K1=runs/user-1 --user-model K8=runs/user-8 --features "
+                "runs/held-out-features \\\n"
                 "      --sessions runs/held-out/sessions.jsonl --agent PASTA=runs/pasta --out runs/evaluate\n"
                 "  pasta-evaluate --agent PASTA=runs/pasta --set evaluate.raters=1000 --out runs/agents\n"
                 "  pasta-evaluate --prompts my.txt --out runs/baselines\n",

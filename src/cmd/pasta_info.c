@@ -260,7 +260,8 @@ static pasta_status info_folder(const char *dir, struct pasta_err *err)
         free(path);
         return status;
     }
-    return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a run, a feature pack or a model; there is no manifest.json (an unfinished run?), "
+    return pasta_fail(err, PASTA_ERR_INPUT,
+                      "%s: expected a run, a feature pack or a model; there is no manifest.json (an unfinished run?), "
                       "index.jsonl or model.safetensors", dir);
 }
 

@@ -45,7 +45,8 @@ static pasta_status session_line(void *ctx, int64_t item, int worker, struct pas
     const struct worker *w = &s->workers[worker];
     const uint64_t seed = w->rollout.seed;
     /* Every session has a user of its own, whose type is drawn from the model's prior. */
-    const struct pasta_rollout_job job = pasta_rollout_deal(seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items, (uint32_t)s->prompts.n);
+    const struct pasta_rollout_job job = pasta_rollout_deal(seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items,
+                                                            (uint32_t)s->prompts.n);
     struct pasta_arena arena = {0};
     struct pasta_session session;
 
@@ -111,7 +112,8 @@ static pasta_status plan(struct simulate *s, struct pasta_err *err)
     pasta_status status = session_line(s, 0, 0, &line, err);
     const double seconds = pasta_now() - began;
     if (status == PASTA_OK)
-        status = pasta_image_bytes(&s->workers[0].rollout.t2i, s->prompts.items, (int)(s->prompts.n < 8 ? s->prompts.n : 8), &image_bytes, err);
+        status = pasta_image_bytes(&s->workers[0].rollout.t2i, s->prompts.items, (int)(s->prompts.n < 8 ? s->prompts.n : 8), &image_bytes,
+                                   err);
     if (status == PASTA_OK) {
         const struct pasta_plan_row rows[] = {
             {"user_types", "", s->model->n_types}, {"prompts", "", (double)s->prompts.n}, {"sessions", "", (double)set->sessions},

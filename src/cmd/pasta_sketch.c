@@ -58,7 +58,8 @@ static pasta_status draw_sheet(struct pasta_context *context, struct sheet *s, s
     s->width = s->each * s->step - GAP;
     size_t rows = s->prompts->n, height = rows * (size_t)s->step - GAP;
     if (s->width > MAX_SIDE || height > MAX_SIDE)
-        return pasta_fail(err, PASTA_ERR_USAGE, "a sheet of %d x %zu pixels is too large: at most %d a side; draw fewer prompts", s->width, height, MAX_SIDE);
+        return pasta_fail(err, PASTA_ERR_USAGE, "a sheet of %d x %zu pixels is too large: at most %d a side; draw fewer prompts", s->width,
+                          height, MAX_SIDE);
     size_t bytes = (size_t)s->width * rows * (size_t)s->step * 3;
     s->pixels = pasta_malloc(bytes);
     memset(s->pixels, 255, bytes);

@@ -17,18 +17,21 @@
 
 static struct pasta_strings session_paths;
 static const struct pasta_option options[] = {
-    {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "sessions to learn from, .jsonl or .jsonl.gz; may be repeated", "what to learn from"},
+    {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "sessions to learn from, .jsonl or .jsonl.gz; may be repeated",
+     "what to learn from"},
     RECORDS_SKIP_BAD,
     {0}};
 static const struct pasta_command command = {
     .name = "pasta-train-pasta",
     .summary = "train the agent's value functions on sessions, by implicit Q-learning",
-    .examples = "pasta-train-pasta --config configs/sketch.json --sessions runs/collect/sessions.jsonl --sessions runs/simulate/sessions.jsonl --out runs/pasta\n"
+    .examples = "pasta-train-pasta --config configs/sketch.json --sessions runs/collect/sessions.jsonl --sessions "
+                "runs/simulate/sessions.jsonl --out runs/pasta\n"
                 "pasta-train-pasta --config configs/paper.json --set value.model=models/gemma-2b --sessions sessions.jsonl.gz --dry-run\n",
     .options = options,
     TORCH_COMMAND};
 
-static const char *const outputs[] = {"f/", "v/", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json", "manifest.json", NULL};
+static const char *const outputs[] = {"f/", "v/", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json",
+                                      "manifest.json", NULL};
 
 static pasta_status read_sessions(struct pasta_sessions *sessions, struct pasta_err *err)
 {
@@ -50,15 +53,17 @@ static pasta_status stamp(const struct pasta_context *context, struct pasta_err 
     return st;
 }
 
-static pasta_status write_manifest(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_value_counts *counts, struct pasta_err *err)
+static pasta_status write_manifest(const struct pasta_context *context, const struct pasta_value_model *model,
+                                   const struct pasta_value_counts *counts, struct pasta_err *err)
 {
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
     pasta_status st = PASTA_OK;
     torch_manifest(m);
     for (int i = 0; i < session_paths.count && st == PASTA_OK; i++)
         st = pasta_manifest_input(m, session_paths.items[i], err);
-    static const char *const files[] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json", "v/config.json",
-                                        "v/model.safetensors", "v/tokenizer.model", "v/tokenizer_config.json", "metrics.jsonl"};
+    static const char *const files[] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json",
+                                        "v/config.json", "v/model.safetensors", "v/tokenizer.model", "v/tokenizer_config.json",
+                                        "metrics.jsonl"};
     for (size_t i = 0; i < sizeof files / sizeof *files && st == PASTA_OK; i++)
         st = pasta_manifest_output(m, context->out, files[i], err);
     pasta_manifest_count(m, "sessions", counts->sessions);
@@ -71,22 +76,26 @@ static pasta_status write_manifest(const struct pasta_context *context, const st
     return st;
 }
 
-static void describe(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_sessions *sessions, bool initialised)
+static void describe(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_sessions *sessions,
+                     bool initialised)
 {
     const struct pasta_value_settings *s = &context->config.value;
     const int64_t parameters = pasta_value_model_parameters(model);
     pasta_info("%zu sessions; %lld parameters%s%s", sessions->n, (long long)parameters, initialised ? ", initialised at random" : "",
                s->shared_trunk ? ", one trunk" : ", two trunks");
     if (context->dry_run) /* weights, gradients, the target network, and Adafactor's little */
-        printf("sessions %zu\nparameters %lld\nsteps %lld\ntransitions a step %lld\nmemory for weights, gradients and target %.1f GB\n", sessions->n,
-               (long long)parameters, (long long)(s->choice_steps + s->train.steps), (long long)s->train.batch, 4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
+        printf("sessions %zu\nparameters %lld\nsteps %lld\ntransitions a step %lld\nmemory for weights, gradients and target %.1f GB\n",
+               sessions->n, (long long)parameters, (long long)(s->choice_steps + s->train.steps), (long long)s->train.batch,
+               4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
 }
 
-static pasta_status train(const struct pasta_context *context, struct pasta_value_model *model, const struct pasta_sessions *sessions, struct pasta_err *err)
+static pasta_status train(const struct pasta_context *context, struct pasta_value_model *model, const struct pasta_sessions *sessions,
+                          struct pasta_err *err)
 {
     const struct pasta_config *config = &context->config;
     struct pasta_value_counts counts;
-    pasta_status st = pasta_value_train(model, &config->value, sessions, context->out, config->seed, context->threads, context->resume, &counts, err);
+    pasta_status st = pasta_value_train(model, &config->value, sessions, context->out, config->seed, context->threads, context->resume,
+                                        &counts, err);
     if (st == PASTA_OK)
         st = pasta_value_model_save(model, context->out, err);
     return st == PASTA_OK ? write_manifest(context, model, &counts, err) : st;

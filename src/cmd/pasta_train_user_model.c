@@ -23,8 +23,8 @@
 #include "record_files.h"
 #include "torch_command.h"
 
-/* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus run on one thread, and their
- * bytes do not depend on --threads. */
+/* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus
+ * run on one thread, and their bytes do not depend on --threads. */
 #define WORK_FOR_THREADS 2e10
 enum { LOG_EVERY = 10 }; /* steps between rows of metrics.jsonl, besides those at which the target is copied */
 
@@ -76,7 +76,8 @@ static pasta_status load(struct training *t, struct pasta_err *err)
 {
     const struct pasta_config *config = &t->context->config;
     if (session_paths.count + preference_paths.count + rating_paths.count == 0)
-        return pasta_fail(err, PASTA_ERR_USAGE, "expected at least one of --sessions, --preferences and --ratings to learn from, found none");
+        return pasta_fail(err, PASTA_ERR_USAGE,
+                          "expected at least one of --sessions, --preferences and --ratings to learn from, found none");
     pasta_status status = pasta_features_open(features_path, &t->features, err);
     if (status != PASTA_OK)
         return status;
@@ -139,7 +140,8 @@ static pasta_status train(struct training *t, struct pasta_err *err)
         if (stop || (every > 0 && step % every == 0) || step == total)
             status = save_checkpoint(t, err);
         if (status == PASTA_OK && stop)
-            status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped after step %lld of %lld; --resume goes on from there", (long long)step, (long long)total);
+            status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped after step %lld of %lld; --resume goes on from there", (long long)step,
+                                (long long)total);
     }
     pasta_progress_done(&progress);
     return status;
@@ -150,7 +152,8 @@ static pasta_status make_model(struct training *t, struct pasta_err *err)
     bool resumed = t->context->resume && pasta_file_exists(t->checkpoint);
     pasta_status status = resumed ? pasta_em_load(t->em, t->checkpoint, err) : pasta_em_start(t->em, t->context->threads, err);
     if (status == PASTA_OK && !resumed)
-        pasta_info("%lld steps; tastes start %s", (long long)pasta_em_total(t->em), pasta_em_clustered(t->em) ? "from clusters of the users" : "at random");
+        pasta_info("%lld steps; tastes start %s", (long long)pasta_em_total(t->em),
+                   pasta_em_clustered(t->em) ? "from clusters of the users" : "at random");
     if (status == PASTA_OK)
         status = pasta_metrics_open(&t->metrics, t->context->out, resumed ? pasta_em_position(t->em) : -1, err);
     if (status == PASTA_OK)
@@ -244,14 +247,15 @@ static pasta_status report(const struct training *t, struct pasta_err *err)
     for (int k = 0; k < m->n_types; k++)
         entropy -= m->prior[k] > 0 ? m->prior[k] * log(m->prior[k]) : 0;
     if (t->context->json)
-        pasta_str_printf(&text, "{\"types\":%d,\"effective_types\":%.4f,\"users\":%lld,\"held_out_users\":%lld,\"pairs\":%lld,\"ratings\":%lld,\"turns\":%lld,\"comparisons\":%lld,"
-                                "\"temperature\":%.4f,\"prior\":[", m->n_types, exp(entropy), (long long)c.users, (long long)c.held_out_users, (long long)c.pairs,
+        pasta_str_printf(&text, "{\"types\":%d,\"effective_types\":%.4f,\"users\":%lld,\"held_out_users\":%lld,\"pairs\":%lld,"
+                                "\"ratings\":%lld,\"turns\":%lld,\"comparisons\":%lld,\"temperature\":%.4f,\"prior\":[",
+                         m->n_types, exp(entropy), (long long)c.users, (long long)c.held_out_users, (long long)c.pairs,
                          (long long)c.ratings, (long long)c.turns, (long long)c.comparisons, m->temperature);
     else
         pasta_str_printf(&text, "data         %lld users (%lld held out), %lld pairs, %lld ratings, %lld turns, %lld comparisons\n"
                                 "types        %d, effectively %.2f\ntemperature  %.3f\nprior        ",
-                         (long long)c.users, (long long)c.held_out_users, (long long)c.pairs, (long long)c.ratings, (long long)c.turns, (long long)c.comparisons,
-                         m->n_types, exp(entropy), m->temperature);
+                         (long long)c.users, (long long)c.held_out_users, (long long)c.pairs, (long long)c.ratings, (long long)c.turns,
+                         (long long)c.comparisons, m->n_types, exp(entropy), m->temperature);
     for (int k = 0; k < m->n_types; k++)
         pasta_str_printf(&text, t->context->json ? "%s%.4f" : "%s%.3f", k == 0 ? "" : t->context->json ? "," : " ", m->prior[k]);
     fputs(text.data, stdout);
@@ -271,9 +275,11 @@ static pasta_status plan(const struct training *t)
     double groups = (double)(s->responsibilities[0] == 'u' ? c.users : c.pairs + c.ratings + c.turns);
     double parameters = K * D * (1 + 4 * W) + 6;
     const struct pasta_plan_row rows[] = {
-        {"users", "", (double)c.users}, {"held_out_users", "", (double)c.held_out_users}, {"pairs", "", (double)c.pairs}, {"ratings", "", (double)c.ratings},
-        {"turns", "", (double)c.turns}, {"images", "", (double)c.images}, {"prompts", "", (double)c.prompts}, {"types", "", K},
-        {"parameters", "", parameters}, {"steps_main", "", c.pairs + c.ratings > 0 ? (double)s->main.steps : 0}, {"steps_fine", "", c.turns > 0 ? (double)s->fine.steps : 0},
+        {"users", "", (double)c.users}, {"held_out_users", "", (double)c.held_out_users}, {"pairs", "", (double)c.pairs},
+        {"ratings", "", (double)c.ratings}, {"turns", "", (double)c.turns}, {"images", "", (double)c.images},
+        {"prompts", "", (double)c.prompts}, {"types", "", K},
+        {"parameters", "", parameters}, {"steps_main", "", c.pairs + c.ratings > 0 ? (double)s->main.steps : 0},
+        {"steps_fine", "", c.turns > 0 ? (double)s->fine.steps : 0},
         {"features_memory", "bytes", 4 * D * (double)(c.images + c.prompts)}, {"evidence_memory", "bytes", 8 * K * groups},
         {"checkpoint_disk", "bytes", 4 * 4 * parameters + 8 * K * groups}};
     pasta_plan_print(rows, sizeof rows / sizeof *rows, t->context->json);
@@ -283,12 +289,15 @@ static pasta_status plan(const struct training *t)
 static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
 {
     static const char *const packs[] = {"image.safetensors", "text.safetensors", "index.jsonl"};
-    const struct { const char *name; const struct pasta_strings *paths; } lists[] = {{"sessions", &session_paths}, {"preferences", &preference_paths}, {"ratings", &rating_paths}};
+    const struct { const char *name; const struct pasta_strings *paths; } lists[] = {
+        {"sessions", &session_paths}, {"preferences", &preference_paths}, {"ratings", &rating_paths}};
     struct pasta_arena arena = {0};
     int n = 0;
-    struct pasta_stamp_input *inputs = pasta_calloc((size_t)(3 + session_paths.count + preference_paths.count + rating_paths.count), sizeof *inputs);
+    struct pasta_stamp_input *inputs = pasta_calloc((size_t)(3 + session_paths.count + preference_paths.count + rating_paths.count),
+                                                    sizeof *inputs);
     for (int i = 0; i < 3; i++)
-        inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "features/%s", packs[i]), pasta_arena_printf(&arena, "%s/%s", features_path, packs[i])};
+        inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "features/%s", packs[i]),
+                                                 pasta_arena_printf(&arena, "%s/%s", features_path, packs[i])};
     for (int kind = 0; kind < 3; kind++)
         for (int i = 0; i < lists[kind].paths->count; i++)
             inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "%s/%d", lists[kind].name, i), lists[kind].paths->items[i]};
@@ -300,13 +309,15 @@ static pasta_status stamp(const struct pasta_context *context, struct pasta_err 
 
 static pasta_status fit(struct training *t, struct pasta_err *err)
 {
-    static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", "metrics.jsonl", "events.out.tfevents.0.pasta",
+    static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", "metrics.jsonl",
+                                        "events.out.tfevents.0.pasta",
                                         "checkpoint.safetensors", "settings.json", NULL};
     const struct pasta_context *context = t->context;
+    const struct pasta_config *config = &context->config;
     bool complete = false;
     pasta_status status;
     pt_threads(1);
-    if ((status = pasta_em_new(&context->config.user_model, context->config.seed, context->config.device, t->data, &t->em, err)) != PASTA_OK ||
+    if ((status = pasta_em_new(&config->user_model, config->seed, config->device, t->data, &t->em, err)) != PASTA_OK ||
         (status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
         (status = stamp(context, err)) != PASTA_OK)
         return status;
@@ -340,16 +351,20 @@ static const struct pasta_option options[] = {
     {"sessions", PASTA_OPT_STRINGS, &session_paths, "FILE", "session records; repeatable", NULL},
     {"preferences", PASTA_OPT_STRINGS, &preference_paths, "FILE", "preference records; repeatable", NULL},
     {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records; repeatable", NULL},
-    {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", "the features of the images"},
+    {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)",
+     "the features of the images"},
     RECORDS_SKIP_BAD,
     {0}};
 
 static const struct pasta_command command = {
     .name = "pasta-train-user-model",
     .summary = "K user types from pairs, ratings and sessions, by mini-batch EM",
-    .examples = "  pasta-train-user-model --config configs/sketch.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl --features DIR --out runs/user-model\n"
-                "  pasta-train-user-model --config configs/sketch.json --preferences P.jsonl --features DIR --set user_model.types=1 --out runs/user-model-1\n"
-                "  pasta-train-user-model --config configs/paper.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl --features DIR --dry-run\n",
+    .examples = "  pasta-train-user-model --config configs/sketch.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl "
+                "--features DIR --out runs/user-model\n"
+                "  pasta-train-user-model --config configs/sketch.json --preferences P.jsonl --features DIR --set user_model.types=1 --out "
+                "runs/user-model-1\n"
+                "  pasta-train-user-model --config configs/paper.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl "
+                "--features DIR --dry-run\n",
     .options = options,
     TORCH_COMMAND};
 

@@ -6,7 +6,8 @@
 
 extern const char *records_skip_bad; /* the flag's value */
 /* The flag's row in a command's table. */
-#define RECORDS_SKIP_BAD {"skip-bad", PASTA_OPT_STRING, &records_skip_bad, "N", "pass over up to N bad lines of each record file (0), and say how many", NULL}
+#define RECORDS_SKIP_BAD \
+    {"skip-bad", PASTA_OPT_STRING, &records_skip_bad, "N", "pass over up to N bad lines of each record file (0), and say how many", NULL}
 
 /* As the readers of io/record.h; append to out, and warn of what was passed over. */
 pasta_status records_sessions(const char *path, struct pasta_sessions *out, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* run_stamp.h: settings.json, what a resumable run was started with, so that --resume never mixes two runs in one folder.
  *
- * Holds the program and its version, the resolved configuration (less the number of threads, on which no byte depends) and the SHA-256 of each input.
+ * Holds the program and its version, the resolved configuration (less the number of threads, on which no byte depends) and the SHA-256 of
+ * each input.
  */
 #ifndef PASTA_CMD_RUN_STAMP_H
 #define PASTA_CMD_RUN_STAMP_H

@@ -101,7 +101,8 @@ static const float *view_find(const struct view *view, const char *prompt, uint6
 static void view_set(struct view *view, const char *const *prompts, const uint64_t *seeds, int n, const float *embeddings, size_t dim)
 {
     view_release(view);
-    *view = (struct view){.n = n, .prompts = pasta_malloc((size_t)n * sizeof *view->prompts), .seeds = pasta_malloc((size_t)n * sizeof *seeds),
+    *view = (struct view){.n = n, .prompts = pasta_malloc((size_t)n * sizeof *view->prompts),
+                          .seeds = pasta_malloc((size_t)n * sizeof *seeds),
                           .embeddings = pasta_malloc((size_t)n * dim * sizeof *embeddings)};
     for (int i = 0; i < n; i++)
         view->prompts[i] = pasta_strdup(prompts[i]);

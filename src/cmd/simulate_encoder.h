@@ -1,8 +1,8 @@
 /* simulate_encoder.h: what a simulated user sees: images drawn and encoded, texts encoded.
  *
- * A kernel may round differently for another batch size, so what is encoded together must depend on the session alone, or bytes would depend on
- * the order of sessions: the new images of one request, and texts one by one. Text embeddings are kept for the run, for sessions share
- * their prompts; image embeddings from one request to the next of a session, for a user compares with the column chosen before.
+ * A kernel may round differently for another batch size, so what is encoded together must depend on the session alone, or bytes would
+ * depend on the order of sessions: the new images of one request, and texts one by one. Text embeddings are kept for the run, for sessions
+ * share their prompts; image embeddings from one request to the next of a session, for a user compares with the column chosen before.
  */
 #ifndef PASTA_CMD_SIMULATE_ENCODER_H
 #define PASTA_CMD_SIMULATE_ENCODER_H

@@ -30,8 +30,8 @@ static struct item *sorted_items(const double *values, int64_t n)
     return items;
 }
 
-/* Ranks of items that occur weight[cluster] times each (weights and cluster NULL: once): the rank of a group of ties is the number of copies before it
- * plus half of its own copies and one. */
+/* Ranks of items that occur weight[cluster] times each (weights and cluster NULL: once): the rank of a group of ties is the number of
+ * copies before it plus half of its own copies and one. */
 static void rank_sorted(const struct item *items, int64_t n, const double *weights, const int32_t *cluster, double *ranks)
 {
     double before = 0;
@@ -129,17 +129,19 @@ static double spearman_difference_at(const void *ctx, const double *weights)
     return spearman_at(&both[0], weights) - spearman_at(&both[1], weights);
 }
 
-struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b, const double *y,
-                                                       const int32_t *cluster, int64_t n)
+struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b,
+                                                       const double *y, const int32_t *cluster, int64_t n)
 {
     struct spearman both[2] = {spearman_new(a, y, cluster, n), spearman_new(b, y, cluster, n)};
-    struct pasta_estimate e = pasta_estimate_of(boot, spearman_difference_at, both, n, people_present(cluster, n, pasta_bootstrap_clusters(boot)));
+    struct pasta_estimate e = pasta_estimate_of(boot, spearman_difference_at, both, n,
+                                                people_present(cluster, n, pasta_bootstrap_clusters(boot)));
     spearman_free(&both[0]);
     spearman_free(&both[1]);
     return e;
 }
 
-void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least, double *rho)
+void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least,
+                              double *rho)
 {
     /* Items of one person next to each other, in their own order. */
     double *own_x = pasta_malloc((size_t)n * sizeof *own_x), *own_y = pasta_malloc((size_t)n * sizeof *own_y);

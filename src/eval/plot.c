@@ -87,7 +87,8 @@ static void put_marker(int look, double x, double y, const char *tip, struct pas
         "M-3.4-3.4h6.8v6.8h-6.8z",                            /* square, hollow */
     };
     bool hollow = look == 0 || look == 7;
-    pasta_str_printf(out, "<path class=\"mk l%d%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\">", look, hollow ? " hollow" : "", x, y, shapes[look]);
+    pasta_str_printf(out, "<path class=\"mk l%d%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\">", look, hollow ? " hollow" : "", x, y,
+                     shapes[look]);
     if (tip) {
         pasta_str_add(out, "<title>");
         pasta_html_escape(tip, out);
@@ -165,7 +166,8 @@ static void put_axes(const struct pasta_plot *plot, struct scale x, struct scale
     if (isfinite(plot->reference))
         put_line("ref", LEFT, place(y, plot->reference), WIDTH - RIGHT, place(y, plot->reference), out);
     put_label("name", (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 6, "middle", plot->x_title, out);
-    pasta_str_printf(out, "<text class=name transform=\"translate(12 %.1f) rotate(-90)\" text-anchor=middle>", (TOP + HEIGHT - BOTTOM) / 2.0);
+    pasta_str_printf(out, "<text class=name transform=\"translate(12 %.1f) rotate(-90)\" text-anchor=middle>",
+                     (TOP + HEIGHT - BOTTOM) / 2.0);
     pasta_html_escape(plot->y_title, out);
     pasta_str_add(out, "</text>\n");
 }
@@ -317,7 +319,8 @@ void pasta_plot_intervals(const struct pasta_plot_rows *plot, struct pasta_str *
         double y = TOP + (i + 0.5) * ROW;
         int look = row->look % PASTA_PLOT_LOOKS;
         pasta_str_clear(&text);
-        pasta_str_printf(&text, strlen(row->name) > LONGEST_NAME ? "%.*s\xe2\x80\xa6" : "%.*s", LONGEST_NAME, row->name); /* cut with an ellipsis */
+        /* Cut with an ellipsis. */
+        pasta_str_printf(&text, strlen(row->name) > LONGEST_NAME ? "%.*s\xe2\x80\xa6" : "%.*s", LONGEST_NAME, row->name);
         put_label("row", names, y + 4, "end", text.data, out);
         if (!isfinite(row->e.value))
             continue;

@@ -151,7 +151,8 @@ static void put_base64(const struct pasta_str *bytes, struct pasta_str *out)
     for (size_t i = 0; i < bytes->length; i += 3) {
         size_t left = bytes->length - i;
         uint32_t word = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
-        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=', left > 2 ? digits[word & 63] : '='};
+        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=',
+                        left > 2 ? digits[word & 63] : '='};
         pasta_str_addn(out, four, 4);
     }
 }

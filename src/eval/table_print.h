@@ -7,7 +7,8 @@ struct pasta_cell pasta_table_cell(const struct pasta_table *t, size_t row, size
 bool pasta_format_is_change(enum pasta_format format);
 bool pasta_format_is_estimate(enum pasta_format format);
 void pasta_estimate_put_number(double value, enum pasta_format format, int digits, struct pasta_str *out);
-void pasta_estimate_put_interval(struct pasta_estimate e, enum pasta_format format, int digits, struct pasta_str *out); /* "[lo, hi]"; nothing when undefined */
+/* "[lo, hi]"; nothing when undefined. */
+void pasta_estimate_put_interval(struct pasta_estimate e, enum pasta_format format, int digits, struct pasta_str *out);
 
 /* Beneath the table, in a column, in the head, or in each cell: the first of these that leaves no doubt. */
 enum pasta_n_place { PASTA_N_NOWHERE, PASTA_N_TABLE, PASTA_N_ROW, PASTA_N_COLUMN, PASTA_N_CELL };

@@ -251,7 +251,8 @@ static pasta_status write_table(const char *dir, int kind, const char *encoder, 
 }
 
 pasta_status pasta_features_write(const char *dir, const char *encoder, int dim, const char *const *image_ids, const float *image_embeds,
-                                  size_t n_images, const char *const *texts, const float *text_embeds, size_t n_texts, struct pasta_err *err)
+                                  size_t n_images, const char *const *texts, const float *text_embeds, size_t n_texts,
+                                  struct pasta_err *err)
 {
     struct pasta_str index = {0};
     char hash[65];

@@ -104,7 +104,8 @@ static pasta_status one_line(struct pasta_prompts *out, struct pasta_lines *line
     if (format == FORMAT_TSV && *column < 0) {
         *column = tsv_column(line->data);
         return *column >= 0 ? PASTA_OK
-                            : pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a header with a column Prompt, prompt or text, found \"%.60s\"",
+                            : pasta_fail(err, PASTA_ERR_INPUT,
+                                         "%s: expected a header with a column Prompt, prompt or text, found \"%.60s\"",
                                          where, line->data);
     }
     const char *text = line->data;

@@ -74,7 +74,8 @@ static pasta_status check_ours(int at, const char *path, const char *const *owne
         char name[256];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(owned[i], "/"), owned[i]);
         if (is_there(at, name))
-            return pasta_fail(err, PASTA_ERR_USAGE, "--force: '%s' holds '%s' but neither settings.json nor manifest.json, so no run of ours made it: "
+            return pasta_fail(err, PASTA_ERR_USAGE,
+                              "--force: '%s' holds '%s' but neither settings.json nor manifest.json, so no run of ours made it: "
                               "choose another folder, or remove it yourself", path, owned[i]);
     }
     return PASTA_OK;

@@ -290,7 +290,8 @@ static pasta_status map_file(struct pasta_safetensors *st, struct pasta_err *err
     if (fstat(fd, &info) != 0)
         status = pasta_fail_errno(err, "cannot read '%s'", st->path);
     else if (!S_ISREG(info.st_mode))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a file, found %s", st->path, S_ISDIR(info.st_mode) ? "a folder" : "a device");
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a file, found %s", st->path,
+                            S_ISDIR(info.st_mode) ? "a folder" : "a device");
     else if (info.st_size < PREFIX)
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a safetensors file of at least 8 bytes, found %lld", st->path,
                             (long long)info.st_size);
@@ -316,7 +317,8 @@ pasta_status pasta_safetensors_open(const char *path, struct pasta_safetensors *
         uint64_t length;
         memcpy(&length, st->map, PREFIX);
         if (length > max_header)
-            status = pasta_fail(err, PASTA_ERR_INPUT, "%s: header: expected at most 100000000 bytes, found %llu; is this a safetensors file?",
+            status = pasta_fail(err, PASTA_ERR_INPUT,
+                                "%s: header: expected at most 100000000 bytes, found %llu; is this a safetensors file?",
                                 path, (unsigned long long)length);
         else if (length > st->size - PREFIX)
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s: header: expected %llu bytes, found %zu (truncated file?)", path,

@@ -291,7 +291,8 @@ pasta_status pasta_bpe_save(const struct pasta_bpe *bpe, const char *dir, int co
     if (status == PASTA_OK)
         status = save_merges(bpe, dir, err);
     if (status == PASTA_OK) {
-        pasta_str_printf(&text, "{\n  \"tokenizer_class\": \"CLIPTokenizer\",\n  \"model_max_length\": %d,\n  \"do_lower_case\": true,\n  \"errors\": \"replace\",\n%s\n}\n",
+        pasta_str_printf(&text, "{\n  \"tokenizer_class\": \"CLIPTokenizer\",\n  \"model_max_length\": %d,\n  \"do_lower_case\": true,\n"
+                                "  \"errors\": \"replace\",\n%s\n}\n",
                          context, special);
         status = write_text(dir, "tokenizer_config.json", &text, err);
     }

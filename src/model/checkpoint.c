@@ -7,7 +7,8 @@
 #include "pasta/model/weights.h"
 #include "tensor_file.h"
 
-static struct tensor_list everything(const struct pasta_checkpoint_list *lists, int n_lists, struct pasta_optim *const *optims, int n_optims)
+static struct tensor_list everything(const struct pasta_checkpoint_list *lists, int n_lists, struct pasta_optim *const *optims,
+                                     int n_optims)
 {
     struct tensor_list list = {0};
     for (int i = 0; i < n_lists; i++)

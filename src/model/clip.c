@@ -65,7 +65,8 @@ pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_c
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a tokenizer of at most vocab_size %lld entries, found %d", dir,
                             (long long)clip->shape.vocab, pasta_bpe_vocab(clip->bpe));
     if (status == PASTA_OK && pasta_bpe_end(clip->bpe) != clip->shape.end)
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected the tokenizer's end token to have config.json's eos_token_id %lld, found %lld", dir,
+        status = pasta_fail(err, PASTA_ERR_INPUT,
+                            "%s: expected the tokenizer's end token to have config.json's eos_token_id %lld, found %lld", dir,
                             (long long)clip->shape.end, (long long)pasta_bpe_end(clip->bpe));
     if (status == PASTA_OK)
         status = load_weights(clip, dir, weights_hash, err);

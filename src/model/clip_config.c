@@ -132,9 +132,12 @@ pasta_status clip_config_read(const char *dir, struct pasta_clip_shape *out, str
 
 static void print_tower(struct pasta_str *out, const char *kind, const struct pasta_clip_tower *t, int64_t projection)
 {
-    pasta_str_printf(out, ",\n  \"%s_config\": {\n    \"model_type\": \"clip_%s_model\",\n    \"hidden_size\": %lld,\n    \"intermediate_size\": %lld,\n"
-                          "    \"num_hidden_layers\": %lld,\n    \"num_attention_heads\": %lld,\n    \"hidden_act\": \"%s\",\n    \"layer_norm_eps\": ",
-                     kind, kind, (long long)t->width, (long long)t->mlp, (long long)t->layers, (long long)t->heads, t->quick_gelu ? "quick_gelu" : "gelu");
+    pasta_str_printf(out, ",\n  \"%s_config\": {\n    \"model_type\": \"clip_%s_model\",\n    \"hidden_size\": %lld,\n"
+                          "    \"intermediate_size\": %lld,\n"
+                          "    \"num_hidden_layers\": %lld,\n    \"num_attention_heads\": %lld,\n    \"hidden_act\": \"%s\",\n"
+                          "    \"layer_norm_eps\": ",
+                     kind, kind, (long long)t->width, (long long)t->mlp, (long long)t->layers, (long long)t->heads,
+                     t->quick_gelu ? "quick_gelu" : "gelu");
     pasta_json_put_num(out, t->eps);
     pasta_str_printf(out, ",\n    \"projection_dim\": %lld", (long long)projection);
 }
@@ -142,13 +145,16 @@ static void print_tower(struct pasta_str *out, const char *kind, const struct pa
 void clip_config_print(const struct pasta_clip *clip, struct pasta_str *out)
 {
     const struct pasta_clip_shape *s = &clip->shape;
-    pasta_str_printf(out, "{\n  \"architectures\": [\"CLIPModel\"],\n  \"model_type\": \"clip\",\n  \"projection_dim\": %lld,\n  \"logit_scale_init_value\": ",
+    pasta_str_printf(out, "{\n  \"architectures\": [\"CLIPModel\"],\n  \"model_type\": \"clip\",\n  \"projection_dim\": %lld,\n"
+                          "  \"logit_scale_init_value\": ",
                      (long long)s->projection);
     pasta_json_put_num(out, s->logit_scale_init);
     print_tower(out, "text", &s->text, s->projection);
-    pasta_str_printf(out, ",\n    \"vocab_size\": %lld,\n    \"max_position_embeddings\": %lld,\n    \"bos_token_id\": %lld,\n    \"eos_token_id\": %lld,\n"
+    pasta_str_printf(out, ",\n    \"vocab_size\": %lld,\n    \"max_position_embeddings\": %lld,\n    \"bos_token_id\": %lld,\n"
+                          "    \"eos_token_id\": %lld,\n"
                           "    \"pad_token_id\": %lld\n  }",
-                     (long long)s->vocab, (long long)s->context, (long long)pasta_bpe_start(clip->bpe), (long long)s->end, (long long)s->end);
+                     (long long)s->vocab, (long long)s->context, (long long)pasta_bpe_start(clip->bpe), (long long)s->end,
+                     (long long)s->end);
     print_tower(out, "vision", &s->vision, s->projection);
     pasta_str_printf(out, ",\n    \"num_channels\": 3,\n    \"image_size\": %lld,\n    \"patch_size\": %lld\n  }\n}\n",
                      (long long)s->image_size, (long long)s->patch);

@@ -161,7 +161,8 @@ static void init_patches(float *values, int64_t width, int64_t p)
         for (int64_t c = 0; c < 3; c++)
             for (int64_t y = 0; y < p; y++)
                 for (int64_t x = 0; x < p; x++) {
-                    double wave = cos(M_PI * ((double)y + 0.5) * waves[i].u / (double)p) * cos(M_PI * ((double)x + 0.5) * waves[i].v / (double)p);
+                    double wave = cos(M_PI * ((double)y + 0.5) * waves[i].u / (double)p) *
+                                  cos(M_PI * ((double)x + 0.5) * waves[i].v / (double)p);
                     double norm = sqrt((waves[i].u ? 2.0 : 1.0) * (waves[i].v ? 2.0 : 1.0)) / (double)p;
                     values[((i * 3 + c) * p + y) * p + x] = (float)(colours[waves[i].colour][c] * wave * norm / waves[i].size);
                 }

@@ -21,7 +21,8 @@ static pasta_status optional_num(const cJSON *json, const char *key, const char 
     return pasta_json_has(json, key) ? pasta_json_num(json, key, where, 0, 1e12, out, err) : PASTA_OK;
 }
 
-static pasta_status optional_int(const cJSON *json, const char *key, const char *where, int64_t fallback, int64_t *out, struct pasta_err *err)
+static pasta_status optional_int(const cJSON *json, const char *key, const char *where, int64_t fallback, int64_t *out,
+                                 struct pasta_err *err)
 {
     *out = fallback;
     return pasta_json_has(json, key) ? pasta_json_int(json, key, where, 0, INT32_MAX, out, err) : PASTA_OK;
@@ -31,7 +32,8 @@ static pasta_status parse_config(const cJSON *json, const char *where, struct pa
 {
     const struct { const char *key; int64_t *out; } sizes[] = {
         {"vocab_size", &c->vocab_size}, {"hidden_size", &c->hidden_size}, {"intermediate_size", &c->intermediate_size},
-        {"num_hidden_layers", &c->num_hidden_layers}, {"num_attention_heads", &c->num_attention_heads}, {"num_key_value_heads", &c->num_key_value_heads},
+        {"num_hidden_layers", &c->num_hidden_layers}, {"num_attention_heads", &c->num_attention_heads},
+        {"num_key_value_heads", &c->num_key_value_heads},
         {"head_dim", &c->head_dim}};
     const char *type;
     pasta_status st = pasta_json_str(json, "model_type", where, &type, err);
@@ -43,8 +45,8 @@ static pasta_status parse_config(const cJSON *json, const char *where, struct pa
         if ((st = pasta_json_int(json, sizes[i].key, where, 1, INT32_MAX, sizes[i].out, err)) != PASTA_OK)
             return st;
     if (c->num_attention_heads % c->num_key_value_heads != 0)
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: num_key_value_heads: expected a divisor of num_attention_heads (%lld), found %lld", where,
-                          (long long)c->num_attention_heads, (long long)c->num_key_value_heads);
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: num_key_value_heads: expected a divisor of num_attention_heads (%lld), found %lld",
+                          where, (long long)c->num_attention_heads, (long long)c->num_key_value_heads);
     if (c->head_dim % 2 != 0)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: head_dim: expected an even number, found %lld", where, (long long)c->head_dim);
     /* transformers 5 moved rope_theta into rope_parameters */
@@ -87,19 +89,22 @@ static void print_config(const struct pasta_gemma *g, const char *architecture, 
     pasta_str_printf(s, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"gemma\",\n", architecture);
     const struct { const char *key; int64_t value; } sizes[] = {
         {"vocab_size", c->vocab_size}, {"hidden_size", c->hidden_size}, {"intermediate_size", c->intermediate_size},
-        {"num_hidden_layers", c->num_hidden_layers}, {"num_attention_heads", c->num_attention_heads}, {"num_key_value_heads", c->num_key_value_heads},
+        {"num_hidden_layers", c->num_hidden_layers}, {"num_attention_heads", c->num_attention_heads},
+        {"num_key_value_heads", c->num_key_value_heads},
         {"head_dim", c->head_dim}, {"max_position_embeddings", c->max_position_embeddings}, {"pad_token_id", c->pad_token_id},
         {"eos_token_id", c->eos_token_id}, {"bos_token_id", c->bos_token_id}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         pasta_str_printf(s, "  \"%s\": %lld,\n", sizes[i].key, (long long)sizes[i].value);
     const struct { const char *key; double value; } reals[] = {
-        {"rms_norm_eps", c->rms_norm_eps}, {"rope_theta", c->rope_theta}, {"initializer_range", c->initializer_range}, {"attention_dropout", 0}};
+        {"rms_norm_eps", c->rms_norm_eps}, {"rope_theta", c->rope_theta}, {"initializer_range", c->initializer_range},
+        {"attention_dropout", 0}};
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
         pasta_str_printf(s, "  \"%s\": ", reals[i].key);
         pasta_json_put_num(s, reals[i].value);
         pasta_str_add(s, ",\n");
     }
-    pasta_str_add(s, "  \"hidden_act\": \"gelu_pytorch_tanh\",\n  \"hidden_activation\": \"gelu_pytorch_tanh\",\n  \"attention_bias\": false,\n"
+    pasta_str_add(s, "  \"hidden_act\": \"gelu_pytorch_tanh\",\n  \"hidden_activation\": \"gelu_pytorch_tanh\",\n"
+                     "  \"attention_bias\": false,\n"
                      "  \"tie_word_embeddings\": true,\n");
     if (strstr(architecture, "SequenceClassification"))
         pasta_str_add(s, "  \"id2label\": {\"0\": \"value\"},\n  \"label2id\": {\"value\": 0},\n  \"problem_type\": \"regression\",\n");
@@ -111,10 +116,12 @@ static void print_config(const struct pasta_gemma *g, const char *architecture, 
 /* The tensors of a layer in the order of struct layer; norms have columns 0. */
 static void layer_shapes(const struct pasta_gemma_config *c, const char *names[LAYER_TENSORS], int64_t shapes[LAYER_TENSORS][2])
 {
-    const int64_t D = c->hidden_size, I = c->intermediate_size, q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
+    const int64_t D = c->hidden_size, I = c->intermediate_size;
+    const int64_t q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
     const struct { const char *name; int64_t rows, columns; } table[LAYER_TENSORS] = {
-        {"input_layernorm", D, 0}, {"self_attn.q_proj", q, D}, {"self_attn.k_proj", kv, D}, {"self_attn.v_proj", kv, D}, {"self_attn.o_proj", D, q},
-        {"post_attention_layernorm", D, 0}, {"mlp.gate_proj", I, D}, {"mlp.up_proj", I, D}, {"mlp.down_proj", D, I}};
+        {"input_layernorm", D, 0}, {"self_attn.q_proj", q, D}, {"self_attn.k_proj", kv, D}, {"self_attn.v_proj", kv, D},
+        {"self_attn.o_proj", D, q}, {"post_attention_layernorm", D, 0}, {"mlp.gate_proj", I, D}, {"mlp.up_proj", I, D},
+        {"mlp.down_proj", D, I}};
     for (int i = 0; i < LAYER_TENSORS; i++) {
         names[i] = table[i].name;
         shapes[i][0] = table[i].rows;
@@ -139,7 +146,8 @@ static pt random_tensor(const struct pasta_gemma *g, uint64_t seed, int64_t laye
 struct place { const char *name; int64_t layer; int which; int64_t rows, columns; };
 
 /* One parameter from `weights`, or at random where that is NULL; stored under its published name. */
-static pasta_status add_tensor(struct pasta_gemma *g, struct pasta_weights *weights, const char *prefix, uint64_t seed, struct place p, pt *out, struct pasta_err *err)
+static pasta_status add_tensor(struct pasta_gemma *g, struct pasta_weights *weights, const char *prefix, uint64_t seed, struct place p,
+                               pt *out, struct pasta_err *err)
 {
     const int64_t shape[2] = {p.rows, p.columns};
     char *as = pasta_asprintf("model.%s.weight", p.name), *stored = pasta_asprintf("%s%s.weight", prefix, p.name);
@@ -162,24 +170,29 @@ static pasta_status add_tensors(struct pasta_gemma *g, struct pasta_weights *wei
     /* a backbone saved alone lacks the prefix */
     const char *prefix = weights && pasta_weights_has(weights, "embed_tokens.weight") ? "" : "model.";
     layer_shapes(&g->config, names, shapes);
-    pasta_status st = add_tensor(g, weights, prefix, seed, (struct place){"embed_tokens", -1, 0, g->config.vocab_size, g->config.hidden_size}, &g->embed, err);
+    pasta_status st = add_tensor(g, weights, prefix, seed,
+                                 (struct place){"embed_tokens", -1, 0, g->config.vocab_size, g->config.hidden_size}, &g->embed, err);
     for (int64_t l = 0; l < g->config.num_hidden_layers && st == PASTA_OK; l++) {
         struct layer *layer = &g->layers[l];
-        pt *const slots[LAYER_TENSORS] = {&layer->attn_norm, &layer->q, &layer->k, &layer->v, &layer->o, &layer->mlp_norm, &layer->gate, &layer->up, &layer->down};
+        pt *const slots[LAYER_TENSORS] = {&layer->attn_norm, &layer->q, &layer->k, &layer->v, &layer->o, &layer->mlp_norm, &layer->gate,
+                                          &layer->up, &layer->down};
         for (int i = 0; i < LAYER_TENSORS && st == PASTA_OK; i++) {
             char *name = pasta_asprintf("layers.%lld.%s", (long long)l, names[i]);
             st = add_tensor(g, weights, prefix, seed, (struct place){name, l, i, shapes[i][0], shapes[i][1]}, slots[i], err);
             free(name);
         }
     }
-    return st == PASTA_OK ? add_tensor(g, weights, prefix, seed, (struct place){"norm", -1, 0, g->config.hidden_size, 0}, &g->norm, err) : st;
+    if (st == PASTA_OK)
+        st = add_tensor(g, weights, prefix, seed, (struct place){"norm", -1, 0, g->config.hidden_size, 0}, &g->norm, err);
+    return st;
 }
 
 /* Tables of cos and sin of position * theta^(-2j/d), angles in float32 as transformers computes them. */
 static void add_rope_tables(struct pasta_gemma *g)
 {
     const int64_t half = g->config.head_dim / 2, positions = g->config.max_position_embeddings, shape[2] = {positions, half};
-    float *cosines = pasta_malloc((size_t)(positions * half) * sizeof *cosines), *sines = pasta_malloc((size_t)(positions * half) * sizeof *sines);
+    float *cosines = pasta_malloc((size_t)(positions * half) * sizeof *cosines);
+    float *sines = pasta_malloc((size_t)(positions * half) * sizeof *sines);
     for (int64_t j = 0; j < half; j++) {
         const float frequency = (float)(1.0 / pow(g->config.rope_theta, (double)(2 * j) / (double)g->config.head_dim));
         for (int64_t p = 0; p < positions; p++) {
@@ -213,7 +226,8 @@ static struct pasta_gemma *new_shell(const struct pasta_gemma_config *config, pt
     return g;
 }
 
-pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtype, uint64_t seed, bool *initialised, struct pasta_gemma **out, struct pasta_err *err)
+pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtype, uint64_t seed, bool *initialised,
+                              struct pasta_gemma **out, struct pasta_err *err)
 {
     struct pasta_gemma_config config;
     struct pasta_weights *weights = NULL;
@@ -255,7 +269,8 @@ struct pasta_gemma *pasta_gemma_copy(const struct pasta_gemma *g)
     copy->norm = copy->params.items[copy->params.n - 1].tensor;
     for (int64_t l = 0; l < g->config.num_hidden_layers; l++) {
         const struct pasta_param *p = copy->params.items + 1 + l * LAYER_TENSORS;
-        copy->layers[l] = (struct layer){p[0].tensor, p[1].tensor, p[2].tensor, p[3].tensor, p[4].tensor, p[5].tensor, p[6].tensor, p[7].tensor, p[8].tensor};
+        copy->layers[l] = (struct layer){p[0].tensor, p[1].tensor, p[2].tensor, p[3].tensor, p[4].tensor, p[5].tensor, p[6].tensor,
+                                         p[7].tensor, p[8].tensor};
     }
     return copy;
 }
@@ -272,7 +287,8 @@ void pasta_gemma_free(struct pasta_gemma *g)
     free(g);
 }
 
-pasta_status pasta_gemma_save(const struct pasta_gemma *g, const char *dir, const char *architecture, const struct pasta_params *extra, struct pasta_err *err)
+pasta_status pasta_gemma_save(const struct pasta_gemma *g, const char *dir, const char *architecture, const struct pasta_params *extra,
+                              struct pasta_err *err)
 {
     struct pasta_params all = {0}; /* the list is ours, the tensors are borrowed */
     struct pasta_str config = {0};

@@ -153,7 +153,8 @@ static pt branch_attention(const struct view *view, pt q, pt prefix_k, pt prefix
     own_v = pt_reshape(own_v, PT_SHAPE(B, kv, N, W, d));
     pt to_own = pt_reshape(pt_matmul(own_q, pt_transpose(own_k, 3, 4)), PT_SHAPE(B, kv, N, G, W, W));
     to_own = pt_reshape(pt_permute(to_own, 6, by_branch), PT_SHAPE(B, h, N, W, W)); /* the permutation is its own inverse */
-    pt scores[2] = {pt_add(pt_to_dtype(to_prefix, PT_F32), view->fork_bias), pt_add(pt_to_dtype(to_own, PT_F32), pt_unsqueeze(view->branch_bias, 2))};
+    pt scores[2] = {pt_add(pt_to_dtype(to_prefix, PT_F32), view->fork_bias),
+                    pt_add(pt_to_dtype(to_own, PT_F32), pt_unsqueeze(view->branch_bias, 2))};
     pt weights = pt_to_dtype(pt_softmax(pt_cat(scores, 2, -1), -1), dtype); /* [B,h,N,W,P+W] */
     pt from_prefix = pt_matmul(pt_reshape(pt_narrow(weights, -1, 0, P), PT_SHAPE(B, kv, G * N * W, P)), prefix_v);
     pt own_weights = pt_reshape(pt_narrow(weights, -1, P, W), PT_SHAPE(B, kv, G, N, W, W));
@@ -169,7 +170,8 @@ static pt packed_attention(const struct view *view, pt q, pt k, pt v, double sca
     pt prefix = pt_attention(pt_narrow(q, 2, 0, P), prefix_k, prefix_v, view->prefix_bias, scale);
     if (!tail)
         return prefix;
-    pt branches = branch_attention(view, pt_narrow(q, 2, P, tail), prefix_k, prefix_v, pt_narrow(k, 2, P, tail), pt_narrow(v, 2, P, tail), scale);
+    pt branches = branch_attention(view, pt_narrow(q, 2, P, tail), prefix_k, prefix_v, pt_narrow(k, 2, P, tail), pt_narrow(v, 2, P, tail),
+                                   scale);
     pt parts[2] = {prefix, branches};
     return pt_cat(parts, 2, 2);
 }
@@ -178,7 +180,8 @@ static pt packed_attention(const struct view *view, pt q, pt k, pt v, double sca
 static pt read_rows(const struct view *view, pt x)
 {
     const int64_t n = pt_size(x, -1);
-    return pt_reshape(pt_index_select(pt_reshape(x, PT_SHAPE(-1, n)), 0, view->read_index), PT_SHAPE(view->pack->rows, view->pack->reads, n));
+    return pt_reshape(pt_index_select(pt_reshape(x, PT_SHAPE(-1, n)), 0, view->read_index),
+                      PT_SHAPE(view->pack->rows, view->pack->reads, n));
 }
 
 pt pasta_gemma_packed(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack)

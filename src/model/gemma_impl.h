@@ -26,5 +26,6 @@ struct pasta_gemma {
 
 /* Random values of the embedding [V,D]; of a matrix of a layer [rows,columns], row-major. Pure functions of their arguments. */
 void pasta_gemma_start_embedding(const struct pasta_gemma_config *c, uint64_t seed, float *values);
-void pasta_gemma_start_matrix(const struct pasta_gemma_config *c, uint64_t seed, int64_t layer, enum layer_tensor which, int64_t rows, int64_t columns, float *values);
+void pasta_gemma_start_matrix(const struct pasta_gemma_config *c, uint64_t seed, int64_t layer, enum layer_tensor which, int64_t rows,
+                              int64_t columns, float *values);
 #endif

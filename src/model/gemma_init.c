@@ -5,14 +5,14 @@
  * matching: for small networks that have to find, in minutes, which earlier words a later one resembles. Attention heads start as what
  * they are to become part of, and everything stays trainable:
  *   - all embeddings share one direction c besides their own random part;
- *   - the first half of the heads looks back: their queries and the keys see c alone, in the fast half of the rotary frequencies, with a phase that
- *     makes the score largest two tokens before;
+ *   - the first half of the heads looks back: their queries and the keys see c alone, in the fast half of the rotary frequencies, with a
+ *     phase that makes the score largest two tokens before;
  *   - the other heads match: query = 5 key, a random projection without c, in the slow half of the frequencies, so that a token
  *     attends to tokens like itself wherever they are;
  *   - outputs are 1.5 times the transposed values: a head adds what it looks at to what is there;
  *   - the MLP's output is scaled down to 0.3, so that attention speaks first.
- * Gains and distance were chosen on 3,000 sketch-world sessions (seed 21): after 300 steps the rank correlation of f with the true utility of 25
- * candidates, mean over 500 turns of 100 fresh raters, is 0.16, and 0.10 from the normal start.
+ * Gains and distance were chosen on 3,000 sketch-world sessions (seed 21): after 300 steps the rank correlation of f with the true utility
+ * of 25 candidates, mean over 500 turns of 100 fresh raters, is 0.16, and 0.10 from the normal start.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -97,7 +97,8 @@ static void matching_keys(const struct pasta_gemma_config *c, const float *p, fl
 
 static void matching_queries(const struct pasta_gemma_config *c, const float *p, float *q)
 {
-    const int64_t d = c->head_dim, half = d / 2, fast = half / 2, D = c->hidden_size, group = c->num_attention_heads / c->num_key_value_heads;
+    const int64_t d = c->head_dim, half = d / 2, fast = half / 2, D = c->hidden_size;
+    const int64_t group = c->num_attention_heads / c->num_key_value_heads;
     for (int64_t h = 0; h < c->num_attention_heads; h++)
         for (int64_t j = 0; j < half; j++) {
             float *a = q + (h * d + j) * D, *b = a + half * D;
@@ -126,7 +127,8 @@ static void copying_outputs(const struct pasta_gemma_config *c, const float *v, 
                 o[i * heads * d + h * d + j] = (float)COPY_GAIN * v[(h / group * d + j) * D + i];
 }
 
-void pasta_gemma_start_matrix(const struct pasta_gemma_config *c, uint64_t seed, int64_t layer, enum layer_tensor which, int64_t rows, int64_t columns, float *values)
+void pasta_gemma_start_matrix(const struct pasta_gemma_config *c, uint64_t seed, int64_t layer, enum layer_tensor which, int64_t rows,
+                              int64_t columns, float *values)
 {
     const bool attention = which == Q || which == K || which == V || which == O;
     if (!c->matching_start || !attention) {

@@ -161,7 +161,8 @@ pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const stru
         int64_t width, height;
         resized(p, image, &width, &height);
         if (width * height > MAX_PIXELS)
-            return pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected sides less unequal, a shorter side of %d would make it %lld x %lld",
+            return pasta_fail(err, PASTA_ERR_INPUT,
+                              "image of %d x %d pixels: expected sides less unequal, a shorter side of %d would make it %lld x %lld",
                               image->width, image->height, p->shortest, (long long)width, (long long)height);
         if (width != image->width || height != image->height) {
             pasta_image_resize(image, (int)width, (int)height, p->resample, &scaled);
@@ -306,13 +307,15 @@ static void print_triple(struct pasta_str *out, const char *key, const double v[
 
 void pasta_preprocess_print(const struct pasta_preprocess *p, struct pasta_str *out)
 {
-    pasta_str_printf(out, "{\n  \"image_processor_type\": \"CLIPImageProcessor\",\n  \"do_convert_rgb\": true,\n  \"do_resize\": %s,\n  \"size\": ",
+    pasta_str_printf(out, "{\n  \"image_processor_type\": \"CLIPImageProcessor\",\n  \"do_convert_rgb\": true,\n  \"do_resize\": %s,\n"
+                          "  \"size\": ",
                      p->do_resize ? "true" : "false");
     if (p->shortest)
         pasta_str_printf(out, "{\"shortest_edge\": %d}", p->shortest);
     else
         pasta_str_printf(out, "{\"height\": %d, \"width\": %d}", p->resize_height, p->resize_width);
-    pasta_str_printf(out, ",\n  \"resample\": %d,\n  \"do_center_crop\": %s,\n  \"crop_size\": {\"height\": %d, \"width\": %d},\n  \"do_rescale\": %s,\n  \"rescale_factor\": ",
+    pasta_str_printf(out, ",\n  \"resample\": %d,\n  \"do_center_crop\": %s,\n  \"crop_size\": {\"height\": %d, \"width\": %d},\n"
+                          "  \"do_rescale\": %s,\n  \"rescale_factor\": ",
                      p->resample, p->do_crop ? "true" : "false", p->crop_height, p->crop_width, p->do_rescale ? "true" : "false");
     pasta_json_put_num(out, p->rescale);
     pasta_str_printf(out, ",\n  \"do_normalize\": %s", p->do_normalize ? "true" : "false");

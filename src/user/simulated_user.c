@@ -1,7 +1,7 @@
 /* simulated_user.c: answers sampled from the user model (simulated_user.h).
  *
- * Every answer is a function of the session and its random address alone: the utility of the column chosen in the turn before is computed again
- * from its images rather than remembered.
+ * Every answer is a function of the session and its random address alone: the utility of the column chosen in the turn before is computed
+ * again from its images rather than remembered.
  */
 #include "pasta/user/simulated_user.h"
 
@@ -34,7 +34,8 @@ int pasta_simulated_user_type(const struct pasta_user_model *model, uint64_t see
 }
 
 /* Scores under one type of the images of n columns, for one text; columns' images one after another: out. */
-static pasta_status score_columns(const struct pasta_simulated_user *u, int type, const char *text, const struct pasta_column *const *columns, int n, double *out,
+static pasta_status score_columns(const struct pasta_simulated_user *u, int type, const char *text,
+                                  const struct pasta_column *const *columns, int n, double *out,
                                   struct pasta_err *err)
 {
     size_t D = (size_t)u->model->dim, total = 0, at = 0;
@@ -91,8 +92,8 @@ static double draw_rating(const struct pasta_user_model *m, double utility, stru
     return round(fmin(fmax(1 + 9 * y, 1), 10));
 }
 
-static pasta_status answer(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index, struct pasta_answer *out,
-                           struct pasta_err *err)
+static pasta_status answer(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
+                           struct pasta_answer *out, struct pasta_err *err)
 {
     const struct pasta_simulated_user *u = ctx;
     const struct pasta_user_model *m = u->model;
@@ -102,7 +103,8 @@ static pasta_status answer(void *ctx, const struct pasta_session *session, uint3
     const struct pasta_column *columns[PASTA_MAX_SLATE + 1];
     int n = turn->n_columns, total = 0;
     if (n < 1 || n > PASTA_MAX_SLATE)
-        return pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected 1 to %d columns, found %d", session->session_id, last + 1, (int)PASTA_MAX_SLATE, n);
+        return pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected 1 to %d columns, found %d", session->session_id, last + 1,
+                          (int)PASTA_MAX_SLATE, n);
     for (int l = 0; l < n; l++)
         columns[l] = &turn->columns[l];
     bool compare = previous != NULL && previous->choice >= 0;
@@ -110,11 +112,13 @@ static pasta_status answer(void *ctx, const struct pasta_session *session, uint3
         columns[n] = &previous->columns[previous->choice];
     for (int l = 0; l < n + compare; l++) {
         if (columns[l]->n_images < 1)
-            return pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected at least one image in a column, found none", session->session_id, last + 1);
+            return pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected at least one image in a column, found none",
+                              session->session_id, last + 1);
         total += columns[l]->n_images;
     }
     double *scores = pasta_malloc((size_t)total * sizeof *scores), utilities[PASTA_MAX_SLATE + 1];
-    pasta_status status = score_columns(u, pasta_simulated_user_type(m, seed, index), session->initial_prompt, columns, n + compare, scores, err);
+    pasta_status status = score_columns(u, pasta_simulated_user_type(m, seed, index), session->initial_prompt, columns, n + compare, scores,
+                                        err);
     if (status == PASTA_OK) {
         for (int l = 0, at = 0; l < n + compare; at += columns[l++]->n_images)
             utilities[l] = pasta_user_aggregate(m->aggregate, scores + at, columns[l]->n_images);
@@ -122,7 +126,8 @@ static pasta_status answer(void *ctx, const struct pasta_session *session, uint3
         struct pasta_rng rating_rng = pasta_rng_at(seed, PASTA_RNG_RATING, index, (uint32_t)last, 0);
         struct pasta_rng versus_rng = pasta_rng_at(seed, PASTA_RNG_RATING, index, (uint32_t)last, 1);
         int choice = draw_choice(m, utilities, n, &choice_rng);
-        *out = (struct pasta_answer){.choice = choice, .rating = draw_rating(m, utilities[choice], &rating_rng), .utility = utilities[choice],
+        *out = (struct pasta_answer){.choice = choice, .rating = draw_rating(m, utilities[choice], &rating_rng),
+                                     .utility = utilities[choice],
                                      .versus = compare ? draw_versus(m, utilities[choice], utilities[n], &versus_rng) : PASTA_VERSUS_NONE};
     }
     free(scores);

@@ -68,7 +68,8 @@ static int put_column(struct user_batch *b, const struct pasta_user_data *data, 
     return (*columns)++;
 }
 
-static void put_turn(struct user_batch *b, const struct pasta_user_data *data, const struct obs_turn *t, int index, int64_t text, int *image, int *columns)
+static void put_turn(struct user_batch *b, const struct pasta_user_data *data, const struct obs_turn *t, int index, int64_t text,
+                     int *image, int *columns)
 {
     for (int l = 0; l < t->count; l++)
         b->turn_column[(size_t)index * b->n_choices + l] = put_column(b, data, t->first + l, text, image, columns);

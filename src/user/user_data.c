@@ -88,17 +88,20 @@ static int32_t add_user(struct pasta_user_data *data, const char *id)
     return table_number(&data->users, id, &fresh);
 }
 
-static pasta_status add_vector(struct pasta_user_data *data, bool image, const char *key, const char *where, int32_t *row, struct pasta_err *err)
+static pasta_status add_vector(struct pasta_user_data *data, bool image, const char *key, const char *where, int32_t *row,
+                               struct pasta_err *err)
 {
     const float *vector = image ? pasta_features_image(data->features, key) : pasta_features_text(data->features, key);
     if (vector == NULL)
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected one that the feature pack has, found '%.200s'; embed it with pasta-embed", where, image ? "image" : "prompt", key);
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected one that the feature pack has, found '%.200s'; embed it with pasta-embed",
+                          where, image ? "image" : "prompt", key);
     size_t D = (size_t)data->dim;
     double square = 0;
     for (size_t d = 0; d < D; d++)
         square += (double)vector[d] * vector[d];
     if (!(square > 1e-12 && square < 1e12))
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected a feature vector of length about 1, found length %g for '%.200s'", where, image ? "image" : "prompt", sqrt(square), key);
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected a feature vector of length about 1, found length %g for '%.200s'", where,
+                          image ? "image" : "prompt", sqrt(square), key);
     bool fresh;
     struct key_table *table = image ? &data->images : &data->texts;
     *row = table_number(table, key, &fresh);
@@ -111,7 +114,8 @@ static pasta_status add_vector(struct pasta_user_data *data, bool image, const c
     return PASTA_OK;
 }
 
-pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const char *path, const struct pasta_preferences *preferences, struct pasta_err *err)
+pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const char *path, const struct pasta_preferences *preferences,
+                                             struct pasta_err *err)
 {
     for (size_t i = 0; i < preferences->n; i++) {
         const struct pasta_preference *p = &preferences->items[i];
@@ -130,7 +134,8 @@ pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const
     return PASTA_OK;
 }
 
-pasta_status pasta_user_data_add_ratings(struct pasta_user_data *data, const char *path, const struct pasta_ratings *ratings, struct pasta_err *err)
+pasta_status pasta_user_data_add_ratings(struct pasta_user_data *data, const char *path, const struct pasta_ratings *ratings,
+                                         struct pasta_err *err)
 {
     for (size_t i = 0; i < ratings->n; i++) {
         const struct pasta_rating *r = &ratings->items[i];
@@ -181,8 +186,8 @@ static pasta_status add_session(struct pasta_user_data *data, const struct pasta
             before = -1;
             continue;
         }
-        struct obs_turn o = {.user = user, .text = text, .first = (int32_t)data->n_columns, .count = turn->n_columns, .choice = turn->choice, .before = before,
-                             .versus = before < 0 ? PASTA_VERSUS_NONE : turn->versus};
+        struct obs_turn o = {.user = user, .text = text, .first = (int32_t)data->n_columns, .count = turn->n_columns,
+                             .choice = turn->choice, .before = before, .versus = before < 0 ? PASTA_VERSUS_NONE : turn->versus};
         for (int l = 0; l < turn->n_columns; l++)
             if ((status = add_column(data, &turn->columns[l], where, err)) != PASTA_OK)
                 return status;
@@ -196,7 +201,8 @@ static pasta_status add_session(struct pasta_user_data *data, const struct pasta
     return PASTA_OK;
 }
 
-pasta_status pasta_user_data_add_sessions(struct pasta_user_data *data, const char *path, const struct pasta_sessions *sessions, struct pasta_err *err)
+pasta_status pasta_user_data_add_sessions(struct pasta_user_data *data, const char *path, const struct pasta_sessions *sessions,
+                                          struct pasta_err *err)
 {
     for (size_t i = 0; i < sessions->n; i++) {
         char where[700];
@@ -226,7 +232,8 @@ void pasta_user_data_split(struct pasta_user_data *data, double held_out, uint64
     struct split_key *keys = pasta_malloc(n * sizeof *keys);
     for (size_t u = 0; u < n; u++) {
         uint64_t address = data->users.keys[u] != NULL ? pasta_hash64(data->users.keys[u]) : u;
-        struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_SPLIT, (uint32_t)address, (uint32_t)(address >> 32), data->users.keys[u] == NULL);
+        struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_SPLIT, (uint32_t)address, (uint32_t)(address >> 32),
+                                            data->users.keys[u] == NULL);
         keys[u] = (struct split_key){pasta_rng_u64(&rng), (uint32_t)u};
     }
     qsort(keys, n, sizeof *keys, compare_keys);
@@ -252,8 +259,8 @@ int32_t user_data_owner(const struct pasta_user_data *data, enum observation_kin
 struct pasta_user_counts pasta_user_data_counts(const struct pasta_user_data *data)
 {
     struct pasta_user_counts c = {.users = (int64_t)data->users.n, .pairs = (int64_t)data->n_pairs, .ratings = (int64_t)data->n_ratings,
-                                  .turns = (int64_t)data->n_turns, .comparisons = (int64_t)data->n_versus, .images = (int64_t)data->images.n,
-                                  .prompts = (int64_t)data->texts.n};
+                                  .turns = (int64_t)data->n_turns, .comparisons = (int64_t)data->n_versus,
+                                  .images = (int64_t)data->images.n, .prompts = (int64_t)data->texts.n};
     for (size_t u = 0; data->held_out != NULL && u < data->users.n; u++)
         c.held_out_users += data->held_out[u];
     return c;

@@ -9,7 +9,8 @@ enum observation_kind { OBS_PAIR, OBS_RATING, OBS_TURN, OBS_KINDS };
 struct obs_pair { int32_t user, text, image[2]; float label; };
 struct obs_rating { int32_t user, text, image; float rating; };
 struct obs_column { int32_t first, count; };                  /* slots first..first+count-1 of `slots` */
-struct obs_turn { int32_t user, text, first, count, choice, before; enum pasta_versus versus; }; /* columns first..first+count-1; before: a column, or -1 */
+/* Columns first..first+count-1; before: a column, or -1. */
+struct obs_turn { int32_t user, text, first, count, choice, before; enum pasta_versus versus; };
 
 struct key_table { char **keys; uint32_t *buckets; size_t n, capacity, n_buckets; }; /* strings numbered by first appearance */
 

@@ -60,7 +60,8 @@ void pasta_user_choice_loglik(const struct pasta_user_model *m, const double *ut
     }
 }
 
-void pasta_user_versus_loglik(const struct pasta_user_model *m, const double *now, const double *before, enum pasta_versus versus, double *loglik)
+void pasta_user_versus_loglik(const struct pasta_user_model *m, const double *now, const double *before, enum pasta_versus versus,
+                              double *loglik)
 {
     for (int k = 0; k < m->n_types; k++)
         loglik[k] += log_versus(m, now[k] - before[k], versus);
@@ -85,7 +86,8 @@ void pasta_user_posterior(const struct pasta_user_model *m, const double *loglik
         weights[k] /= sum;
 }
 
-void pasta_user_choice_probabilities(const struct pasta_user_model *m, const double *utilities, int n_columns, const double *weights, double *out)
+void pasta_user_choice_probabilities(const struct pasta_user_model *m, const double *utilities, int n_columns, const double *weights,
+                                     double *out)
 {
     for (int l = 0; l < n_columns; l++)
         out[l] = 0;
@@ -105,7 +107,8 @@ double pasta_user_pair_probability(const struct pasta_user_model *m, const doubl
     return p;
 }
 
-void pasta_user_versus_probabilities(const struct pasta_user_model *m, const double *now, const double *before, const double *weights, double out[3])
+void pasta_user_versus_probabilities(const struct pasta_user_model *m, const double *now, const double *before, const double *weights,
+                                     double out[3])
 {
     for (int v = 0; v < 3; v++) {
         out[v] = 0;

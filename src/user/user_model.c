@@ -1,7 +1,7 @@
 /* user_model.c: the parameters of the K user types as plain arrays, and their folder.
  *
- * DIR/config.json says the sizes and settings, DIR/user_model.safetensors holds the tensors (f32; the prior and the heads' scalars f64, because
- * a simulated user must not depend on rounding).
+ * DIR/config.json says the sizes and settings, DIR/user_model.safetensors holds the tensors (f32; the prior and the heads' scalars f64,
+ * because a simulated user must not depend on rounding).
  */
 #include "pasta/user/user_model.h"
 
@@ -33,7 +33,8 @@ const char *pasta_aggregate_name(enum pasta_aggregate aggregate)
     return aggregate_names[aggregate];
 }
 
-struct pasta_user_model *pasta_user_model_new(int n_types, int dim, int width, enum pasta_aggregate aggregate, double temperature_max, const char *encoder)
+struct pasta_user_model *pasta_user_model_new(int n_types, int dim, int width, enum pasta_aggregate aggregate, double temperature_max,
+                                              const char *encoder)
 {
     struct pasta_user_model *m = pasta_calloc(1, sizeof *m);
     size_t K = (size_t)n_types, D = (size_t)dim, W = (size_t)width;
@@ -76,7 +77,8 @@ void pasta_user_model_free(struct pasta_user_model *m)
 pasta_status pasta_user_model_fits(const struct pasta_user_model *m, const char *encoder, int dim, const char *where, struct pasta_err *err)
 {
     if (strcmp(m->encoder, encoder) != 0)
-        return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected features of encoder %.16s, found %.16s; embed the images with the encoder the user model was trained on",
+        return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected features of encoder %.16s, found %.16s; embed the images with the encoder "
+                                                "the user model was trained on",
                           where, m->encoder, encoder);
     if (m->dim != dim)
         return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected features of dimension %d, found %d", where, m->dim, dim);
@@ -109,7 +111,8 @@ pasta_status pasta_user_model_save(const struct pasta_user_model *m, const char 
     const char *const meta[][2] = {{"schema", SCHEMA}, {"encoder", m->encoder}};
     char *weights = pasta_path_join(dir, "user_model.safetensors"), *config = pasta_path_join(dir, "config.json");
     struct pasta_str text = {0};
-    pasta_str_printf(&text, "{\n  \"schema\": \"" SCHEMA "\",\n  \"types\": %d,\n  \"dim\": %d,\n  \"adapter_width\": %d,\n  \"aggregate\": \"%s\",\n  \"temperature_max\": ",
+    pasta_str_printf(&text, "{\n  \"schema\": \"" SCHEMA "\",\n  \"types\": %d,\n  \"dim\": %d,\n  \"adapter_width\": %d,\n"
+                             "  \"aggregate\": \"%s\",\n  \"temperature_max\": ",
                      m->n_types, m->dim, m->width, pasta_aggregate_name(m->aggregate));
     pasta_json_put_num(&text, m->temperature_max);
     pasta_str_add(&text, ",\n  \"encoder\": ");
@@ -152,7 +155,8 @@ static pasta_status read_config(const char *path, struct pasta_user_model **out,
         goto out;
     }
     if (types * width * dim > INT64_C(1) << 33) {
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected at most 2^33 adapter weights, found %lld types of width %lld and dimension %lld", path,
+        status = pasta_fail(err, PASTA_ERR_INPUT,
+                            "%s: expected at most 2^33 adapter weights, found %lld types of width %lld and dimension %lld", path,
                             (long long)types, (long long)width, (long long)dim);
         goto out;
     }
@@ -215,7 +219,8 @@ static pasta_status read_weights(const char *path, struct pasta_user_model *m, s
     return status;
 }
 
-pasta_status pasta_user_model_load(const char *dir, const struct pasta_features *features, struct pasta_user_model **out, struct pasta_err *err)
+pasta_status pasta_user_model_load(const char *dir, const struct pasta_features *features, struct pasta_user_model **out,
+                                   struct pasta_err *err)
 {
     struct pasta_user_model *m = NULL;
     char *config = pasta_path_join(dir, "config.json"), *weights = pasta_path_join(dir, "user_model.safetensors");

@@ -105,7 +105,10 @@ static pt param(const struct user_net *net, const char *name)
 /* The trained maps of tastes and scalar heads; the heads are [1]. */
 static pt tastes(const struct user_net *net) { return pt_matmul(param(net, "taste"), net->taste_basis); } /* w [K,D] */
 static pt head_scale(const struct user_net *net) { return pt_exp(param(net, "log_scale")); }
-static pt head_temperature(const struct user_net *net) { return pt_mul_scalar(pt_sigmoid(param(net, "temperature")), net->temperature_max); }
+static pt head_temperature(const struct user_net *net)
+{
+    return pt_mul_scalar(pt_sigmoid(param(net, "temperature")), net->temperature_max);
+}
 static pt head_tie(const struct user_net *net) { return pt_add_scalar(pt_softplus(param(net, "tie")), TIE_FLOOR); }
 static pt head_gain(const struct user_net *net) { return pt_add_scalar(pt_softplus(param(net, "rating.gain")), GAIN_FLOOR); }
 static pt head_noise(const struct user_net *net) { return pt_add_scalar(pt_softplus(param(net, "rating.noise")), NOISE_FLOOR); }
@@ -118,8 +121,9 @@ void user_net_heads(const struct user_net *net, double *scale, double *temperatu
     *rating_noise = pt_item(head_noise(net));
 }
 
-/* The second adapter matrix is trained in units in which entries of size 1 move an embedding (of length 1) by about ADAPTER_UNIT, at any W and D. One learning rate then
- * suits tastes and adapters: with units of 1 the adapters, which have 2 W times the parameters, learn the training pairs by heart before the types are found. */
+/* The second adapter matrix is trained in units in which entries of size 1 move an embedding (of length 1) by about ADAPTER_UNIT, at any W
+ * and D. One learning rate then suits tastes and adapters: with units of 1 the adapters, which have 2 W times the parameters, learn the
+ * training pairs by heart before the types are found. */
 static double adapter_unit(const struct user_net *net)
 {
     return ADAPTER_UNIT / sqrt((double)net->width * net->dim);
@@ -273,7 +277,8 @@ static pt nll_versus(const struct user_net *net, pt utilities, const struct user
     pt tie = head_tie(net);
     pt less = pt_sub(d, tie), more = pt_add(d, tie);
     pt width = pt_log(pt_add_scalar(pt_neg(pt_exp(pt_mul_scalar(tie, -2))), 1)); /* log(1 - exp(-2 delta)) */
-    pt outcomes[3] = {pt_log_sigmoid(pt_neg(more)), pt_add(pt_add(pt_log_sigmoid(more), pt_log_sigmoid(pt_neg(less))), width), pt_log_sigmoid(less)};
+    pt outcomes[3] = {pt_log_sigmoid(pt_neg(more)), pt_add(pt_add(pt_log_sigmoid(more), pt_log_sigmoid(pt_neg(less))), width),
+                      pt_log_sigmoid(less)};
     pt index = pt_expand(pt_reshape(indices(net, b->versus, T), PT_SHAPE(1, T, 1)), PT_SHAPE(K, T, 1));
     pt nll = pt_neg(pt_squeeze(pt_gather(pt_stack(outcomes, 3, 2), 2, index), 2)); /* [K,T] */
     return pt_mul(nll, floats(net, b->has_versus, PT_SHAPE(T)));

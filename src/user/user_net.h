@@ -3,7 +3,8 @@
  * The same mathematics as user_score.c and user_likelihood.c, batched over K types and N images. The adapted embeddings [K,N,D] are never
  * formed: with h = silu(V e) in the adapter width W,
  *
- *     <a, b> = <e_I, e_p> + h_a.(U_a e_p) + h_b.(U_b e_I) + h_a.(U_a U_b^T) h_b,     |a|^2 = |e_I|^2 + 2 h_a.(U_a e_I) + h_a.(U_a U_a^T) h_a
+ *     <a, b> = <e_I, e_p> + h_a.(U_a e_p) + h_b.(U_b e_I) + h_a.(U_a U_b^T) h_b
+ *      |a|^2 = |e_I|^2 + 2 h_a.(U_a e_I) + h_a.(U_a U_a^T) h_a
  */
 #ifndef PASTA_USER_NET_H
 #define PASTA_USER_NET_H
@@ -45,8 +46,8 @@ struct user_nll {
     pt choice, versus; /* [K,T] */
 };
 
-/* Parameters at their starting values: tastes v and heads from `start`; the adapters' first matrix is random (the same for every type, so that tastes alone tell types
- * apart), the second zero. This and the copy are called inside a scope, which reports failures. */
+/* Parameters at their starting values: tastes v and heads from `start`; the adapters' first matrix is random (the same for every type, so
+ * that tastes alone tell types apart), the second zero. This and the copy are called inside a scope, which reports failures. */
 void user_net_init(struct user_net *net, const struct pasta_user_model *start, pt taste_basis, const char *device, uint64_t seed);
 /* The same sizes and values, without gradients. */
 void user_net_copy(struct user_net *net, const struct user_net *from);

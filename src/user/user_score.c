@@ -1,7 +1,7 @@
 /* user_score.c: scores and column utilities in plain C.
  *
- * The text side of a prompt is adapted once for all of a turn's images. Everything is accumulated in double, in index order, so results do not
- * depend on how many threads call at once.
+ * The text side of a prompt is adapted once for all of a turn's images. Everything is accumulated in double, in index order, so results do
+ * not depend on how many threads call at once.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -45,7 +45,8 @@ static void adapt(const float *e, const float *in_weight, const float *out_weigh
         out[d] *= inverse;
 }
 
-void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n, double *out)
+void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n,
+                               double *out)
 {
     int D = m->dim, W = m->width;
     size_t at = (size_t)type * W * D;
@@ -79,13 +80,14 @@ double pasta_user_aggregate(enum pasta_aggregate aggregate, const double *scores
     return aggregate == PASTA_AGG_MEAN ? sum / n : max + log(sum / n);
 }
 
-pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const struct pasta_features *features, const struct pasta_session *session,
-                                       int turn, double *out, struct pasta_err *err)
+pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const struct pasta_features *features,
+                                       const struct pasta_session *session, int turn, double *out, struct pasta_err *err)
 {
     const struct pasta_turn *t = &session->turns[turn];
     const float *text = pasta_features_text(features, session->initial_prompt);
     if (text == NULL)
-        return pasta_fail(err, PASTA_ERR_INPUT, "session %s: initial_prompt: expected a prompt of the feature pack, found '%.200s'", session->session_id, session->initial_prompt);
+        return pasta_fail(err, PASTA_ERR_INPUT, "session %s: initial_prompt: expected a prompt of the feature pack, found '%.200s'",
+                          session->session_id, session->initial_prompt);
     pasta_status status = PASTA_OK;
     const float **images = NULL;
     double *scores = NULL;
@@ -98,7 +100,8 @@ pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const s
         for (size_t i = 0; i < n && status == PASTA_OK; i++) {
             images[i] = pasta_features_image(features, column->images[i].id);
             if (images[i] == NULL)
-                status = pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected an image of the feature pack, found '%s'", session->session_id, turn + 1, column->images[i].id);
+                status = pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected an image of the feature pack, found '%s'",
+                                    session->session_id, turn + 1, column->images[i].id);
         }
         if (status != PASTA_OK)
             break;
@@ -111,8 +114,8 @@ pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const s
     return status;
 }
 
-pasta_status pasta_user_image_scores(const struct pasta_user_model *m, const struct pasta_features *features, const char *prompt, const char *image,
-                                     const char *where, double *out, struct pasta_err *err)
+pasta_status pasta_user_image_scores(const struct pasta_user_model *m, const struct pasta_features *features, const char *prompt,
+                                     const char *image, const char *where, double *out, struct pasta_err *err)
 {
     const float *text = pasta_features_text(features, prompt), *pixels = pasta_features_image(features, image);
     if (text == NULL)

@@ -129,8 +129,8 @@ void whitening_init(struct whitening *w, const float *rows, size_t n, int dim, u
     int r = dim < WHITENING_RANK ? dim : WHITENING_RANK;
     size_t D = (size_t)dim;
     double *m = second_moment(rows, n, dim), trace = 0, least = INFINITY;
-    *w = (struct whitening){.dim = dim, .rank = r, .basis = pasta_malloc((size_t)r * D * sizeof(double)), .gain = pasta_malloc((size_t)r * sizeof(double)),
-                            .matrix = pasta_malloc(D * D * sizeof(float))};
+    *w = (struct whitening){.dim = dim, .rank = r, .basis = pasta_malloc((size_t)r * D * sizeof(double)),
+                            .gain = pasta_malloc((size_t)r * sizeof(double)), .matrix = pasta_malloc(D * D * sizeof(float))};
     leading(m, r, dim, seed, w->basis, w->gain);
     for (int d = 0; d < dim; d++)
         trace += m[(size_t)d * D + (size_t)d];

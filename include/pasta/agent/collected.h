@@ -23,7 +23,8 @@ struct pasta_collected {
 };
 /* Reads DIR/sessions.jsonl, preferences.jsonl and ratings.jsonl, those that are there. With `prompts_file` (a name in DIR, or NULL) the
  * different prompts are written there, a line each, in byte order. */
-pasta_status pasta_collected_scan(const char *dir, const char *prompts_file, struct pasta_collected *out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_collected_scan(const char *dir, const char *prompts_file, struct pasta_collected *out,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
 /* Appends the numbers as one JSON object on a line, or as a few lines to read. Means of nothing are null, or left out. */
 void pasta_collected_print(const struct pasta_collected *c, bool json, struct pasta_str *out);
 #endif

@@ -12,7 +12,8 @@
 pasta_status pasta_image_save(const struct pasta_t2i *t2i, const char *prompt, uint64_t seed, const char *id, const char *root,
                               struct pasta_err *err) PASTA_MUST_CHECK;
 /* Mean size of the saved files of n prompts, drawn for the purpose with seed 0; n >= 1. */
-pasta_status pasta_image_bytes(const struct pasta_t2i *t2i, const char *const *prompts, int n, double *mean, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_image_bytes(const struct pasta_t2i *t2i, const char *const *prompts, int n, double *mean,
+                               struct pasta_err *err) PASTA_MUST_CHECK;
 /* "images/ab/ID.png"; caller frees. */
 char *pasta_image_name(const char *id);
 #endif

@@ -1,7 +1,8 @@
 /* policy.h: who chooses the slate.
  *
- * A policy scores candidates; the selector (slate.h) takes the best of each category, then the L best of those (paper, section on slate selection; Q is the mean over
- * the slate, so choosing is a sort). Policies are structs of function pointers so that agent/ needs no value network.
+ * A policy scores candidates; the selector (slate.h) takes the best of each category, then the L best of those (paper, section on slate
+ * selection; Q is the mean over the slate, so choosing is a sort). Policies are structs of function pointers so that agent/ needs no value
+ * network.
  */
 #ifndef PASTA_AGENT_POLICY_H
 #define PASTA_AGENT_POLICY_H
@@ -10,7 +11,8 @@
 struct pasta_policy {
     void *ctx;
     const char *name; /* "random", "baseline", "pasta", "oracle" */
-    /* scores[n], higher is better. `session` holds the complete turns so far; `person` and (seed, index) are the rater and the random address, for policies that may know them. Safe from several threads. */
+    /* scores[n], higher is better. `session` holds the complete turns so far; `person` and (seed, index) are the rater and the random
+     * address, for policies that may know them. Safe from several threads. */
     pasta_status (*score)(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
                           const struct pasta_candidate *candidates, int n, double *scores, struct pasta_err *err);
 };

@@ -2,8 +2,8 @@
  *
  *   generator -> candidates -> policy -> scores -> selector -> slate -> image seeds and ids -> rater -> answer -> next turn
  *
- * A session is a pure function of the rollout and of (index, person, prompt): it does not matter which sessions run before it, beside it, or in
- * which thread. Random streams: PASTA_RNG_SLATE and PASTA_RNG_IMAGE at (seed, index, turn from 1, slot).
+ * A session is a pure function of the rollout and of (index, person, prompt): it does not matter which sessions run before it, beside it,
+ * or in which thread. Random streams: PASTA_RNG_SLATE and PASTA_RNG_IMAGE at (seed, index, turn from 1, slot).
  *
  *     struct pasta_rollout rollout = {.settings = &config.agent, .seed = config.seed, .generator = ..., .t2i = ...,
  *                                     .policy = pasta_policy_baseline(), .rater = ...};
@@ -35,8 +35,8 @@ struct pasta_rollout {
     const char *image_root; /* images are saved as image_root/images/ab/ID.png; NULL: not saved */
 };
 
-/* PASTA_ERR_USAGE for settings that no session can be played with: a seed that records cannot keep, or candidates that do not fall into equal
- * categories. Every session checks; a command calls it before it makes its folder. */
+/* PASTA_ERR_USAGE for settings that no session can be played with: a seed that records cannot keep, or candidates that do not fall into
+ * equal categories. Every session checks; a command calls it before it makes its folder. */
 pasta_status pasta_rollout_check(const struct pasta_rollout *rollout, struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* One session. Everything in *out lives in `arena`: ids, candidates, scores, columns and answers of every turn. Columns stand in

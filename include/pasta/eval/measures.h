@@ -23,10 +23,11 @@ double pasta_spearman(const double *x, const double *y, int64_t n);
 struct pasta_estimate pasta_spearman_pooled(const struct pasta_bootstrap *boot, const double *x, const double *y,
                                             const int32_t *cluster, int64_t n);
 /* rho(a, y) - rho(b, y), both over all items: whether a ranks y better than b does. */
-struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b, const double *y,
-                                                       const int32_t *cluster, int64_t n);
+struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b,
+                                                       const double *y, const int32_t *cluster, int64_t n);
 /* Each person's own rho into rho[people]; NAN for people with fewer than `least` items or a constant side. */
-void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least, double *rho);
+void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least,
+                              double *rho);
 /* Mean over people of each one's own rho; people with fewer than `least` items, or with a constant side, are left out. The
  * estimate's n is the number of items of the people who are in. */
 struct pasta_estimate pasta_spearman_within(const struct pasta_bootstrap *boot, const double *x, const double *y,

@@ -1,7 +1,7 @@
 /* plot.h: small plots as inline SVG for the report.
  *
- * Colours come from the page's CSS variables --c0 .. --c7, so a plot follows light and dark; each look also has its own marker and dash, so a
- * plot is readable without colour. Points carry their numbers as tooltips.
+ * Colours come from the page's CSS variables --c0 .. --c7, so a plot follows light and dark; each look also has its own marker and dash, so
+ * a plot is readable without colour. Points carry their numbers as tooltips.
  */
 #ifndef PASTA_EVAL_PLOT_H
 #define PASTA_EVAL_PLOT_H
@@ -53,7 +53,8 @@ struct pasta_plot_rows {
 void pasta_plot_lines(const struct pasta_plot *plot, struct pasta_str *out);
 void pasta_plot_intervals(const struct pasta_plot_rows *plot, struct pasta_str *out);
 
-/* Round tick positions first, first + step, ... (n of them) that enclose [lo, hi] with at most `most` steps of 1, 2 or 5 times a power of ten. lo == hi is widened. */
+/* Round tick positions first, first + step, ... (n of them) that enclose [lo, hi] with at most `most` steps of 1, 2 or 5 times a power of
+ * ten. lo == hi is widened. */
 struct pasta_ticks {
     double first, step;
     int n;

@@ -1,7 +1,7 @@
 /* report.h: one self-contained report.html.
  *
- * No network, no scripts: CSS is inline and images are PNG data URIs, so the file can be mailed and still opens in ten years. It follows the
- * reader's light or dark setting, and reads at any width: wide things (tables, image strips) scroll in their own box, never the page.
+ * No network, no scripts: CSS is inline and images are PNG data URIs, so the file can be mailed and still opens in ten years. It follows
+ * the reader's light or dark setting, and reads at any width: wide things (tables, image strips) scroll in their own box, never the page.
  * Everything arrives as plain data and is written in the order of the calls.
  *
  *     struct pasta_report *r = pasta_report_new("Evaluation", "PASTA on the sketch world");

@@ -41,8 +41,8 @@ typedef double (*pasta_statistic_fn)(const void *ctx, const double *weights);
 struct pasta_estimate pasta_estimate_of(const struct pasta_bootstrap *boot, pasta_statistic_fn statistic, const void *ctx,
                                         int64_t n, int64_t people);
 
-/* sum(numerator) / sum(denominator) over people, both [clusters]: a mean (sums and counts), a difference of paired means, a share of a gap. A person
- * counts as behind it when either entry is not 0. */
+/* sum(numerator) / sum(denominator) over people, both [clusters]: a mean (sums and counts), a difference of paired means, a share of a gap.
+ * A person counts as behind it when either entry is not 0. */
 struct pasta_estimate pasta_estimate_ratio(const struct pasta_bootstrap *boot, const double *numerator, const double *denominator,
                                            int64_t n);
 /* Mean of values[n], where values[i] belongs to person cluster[i]; NAN values are left out. */

@@ -1,7 +1,8 @@
 /* table.h: one table, printed as aligned text, Markdown, CSV, JSON or HTML.
  *
- * Cells are text, counts, or estimates (stats.h), which always show value, interval and number of observations: n stands beneath the table where
- * every cell has the same, else in a column of its own where the cells of each row agree, else in the head where those of each column do, else in each cell.
+ * Cells are text, counts, or estimates (stats.h), which always show value, interval and number of observations: n stands beneath the table
+ * where every cell has the same, else in a column of its own where the cells of each row agree, else in the head where those of each column
+ * do, else in each cell.
  *
  *     struct pasta_table t;
  *     pasta_table_init(&t, "agents", "Agents against fresh raters", "Higher is better.");
@@ -13,8 +14,8 @@
  *     pasta_table_print(&t, PASTA_TABLE_TEXT, &out);
  *     pasta_table_release(&t);
  *
- * CSV has four columns for an estimate (KEY, KEY_lo, KEY_hi, KEY_n) and JSON an object; both hold full precision, and shares as shares. Text, Markdown and HTML
- * round, and show shares in per cent. Strings are copied.
+ * CSV has four columns for an estimate (KEY, KEY_lo, KEY_hi, KEY_n) and JSON an object; both hold full precision, and shares as shares.
+ * Text, Markdown and HTML round, and show shares in per cent. Strings are copied.
  */
 #ifndef PASTA_EVAL_TABLE_H
 #define PASTA_EVAL_TABLE_H

@@ -20,5 +20,6 @@ const float *pasta_features_text(const struct pasta_features *f, const char *pro
 /* Writes a pack into `dir`, which is made; keys must differ within their kind; image_embeds [n_images,dim], text_embeds [n_texts,dim]
  * row-major. */
 pasta_status pasta_features_write(const char *dir, const char *encoder, int dim, const char *const *image_ids, const float *image_embeds,
-                                  size_t n_images, const char *const *texts, const float *text_embeds, size_t n_texts, struct pasta_err *err) PASTA_MUST_CHECK;
+                                  size_t n_images, const char *const *texts, const float *text_embeds, size_t n_texts,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -54,8 +54,8 @@ pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta
 pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out,
                               struct pasta_err *err) PASTA_MUST_CHECK;
 
-/* The differentiable forward passes; call inside a scope. Results are not normalised. */
-pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* f32 [B,3,S,S] */);      /* [B,D] */
-pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded behind the end token, T <= context */);       /* [B,D] */
+/* The differentiable forward passes, [B,D]; call inside a scope. Results are not normalised. */
+pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* f32 [B,3,S,S] */);
+pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded behind the end token, T <= context */);
 pt pasta_clip_scale(const struct pasta_clip *clip); /* exp(logit_scale), rank 0 */
 #endif

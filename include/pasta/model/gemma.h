@@ -18,7 +18,8 @@
 #include <stdint.h>
 #include "pasta/tensor/params.h"
 struct pasta_gemma_config {
-    int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, max_position_embeddings;
+    int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim;
+    int64_t max_position_embeddings;
     double rms_norm_eps, rope_theta;
     double initializer_range; /* s.d. of the random start, where a folder has no weights */
     bool matching_start;      /* config.json's own key pasta_start: "matching" instead of "normal" (gemma_init.c) */

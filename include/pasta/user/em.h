@@ -5,14 +5,14 @@
  *   M-step   one AdamW step on the gamma-weighted negative log-likelihood of the batch
  *   target   copied from the online parameters every target_every steps
  *
- * Between two copies the likelihoods under the target parameters cannot change. So they are computed once for all observations, right after the
- * copy, and summed over each user's training observations; the E-step of a batch is then the exact posterior of its users under the present prior.
- * That is the paper's E-step for samples without a user, and the exact product for users whose observations are spread over many
- * batches. One id is one user, in pairs, ratings and sessions alike.
+ * Between two copies the likelihoods under the target parameters cannot change. So they are computed once for all observations, right after
+ * the copy, and summed over each user's training observations; the E-step of a batch is then the exact posterior of its users under the
+ * present prior. That is the paper's E-step for samples without a user, and the exact product for users whose observations are spread over
+ * many batches. One id is one user, in pairs, ratings and sessions alike.
  *
- * Main training: pairs + k1 ratings. Fine-tuning: k2 (pairs + k1 ratings) + k3 choice + k4 cross-turn. Each step takes `batch` examples of every kind
- * present (all, where there are fewer), each kind in shuffled epochs of its own, addressed by (seed, PASTA_RNG_BATCH, epoch, kind): the position is a
- * function of the step. A phase without data of its kinds is passed over.
+ * Main training: pairs + k1 ratings. Fine-tuning: k2 (pairs + k1 ratings) + k3 choice + k4 cross-turn. Each step takes `batch` examples of
+ * every kind present (all, where there are fewer), each kind in shuffled epochs of its own, addressed by (seed, PASTA_RNG_BATCH, epoch,
+ * kind): the position is a function of the step. A phase without data of its kinds is passed over.
  *
  *     pasta_user_data_new(features, &data); pasta_user_data_add_preferences(data, path, &p, &err); pasta_user_data_split(data, 0.1, seed);
  *     pasta_em_new(&config.user_model, seed, "cpu", data, &em, &err);
@@ -29,13 +29,16 @@
 struct pasta_user_data;
 struct pasta_user_data *pasta_user_data_new(const struct pasta_features *features); /* features borrowed; caller frees */
 void pasta_user_data_free(struct pasta_user_data *data);
-/* Append records (not referenced afterwards). `path` names their file: an image or prompt that the feature pack lacks is PASTA_ERR_INPUT with file, record and id. A
- * session's turns without a choice are passed over. */
-pasta_status pasta_user_data_add_sessions(struct pasta_user_data *data, const char *path, const struct pasta_sessions *sessions, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const char *path, const struct pasta_preferences *preferences, struct pasta_err *err) PASTA_MUST_CHECK;
-pasta_status pasta_user_data_add_ratings(struct pasta_user_data *data, const char *path, const struct pasta_ratings *ratings, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Sets the nearest number to `held_out` of the users apart (at least one stays in training), by random keys of (seed, PASTA_RNG_SPLIT, id): the same people whatever the order of
- * the files. A record without a user id counts as a user of its own. */
+/* Append records (not referenced afterwards). `path` names their file: an image or prompt that the feature pack lacks is PASTA_ERR_INPUT
+ * with file, record and id. A session's turns without a choice are passed over. */
+pasta_status pasta_user_data_add_sessions(struct pasta_user_data *data, const char *path, const struct pasta_sessions *sessions,
+                                          struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const char *path, const struct pasta_preferences *preferences,
+                                             struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_user_data_add_ratings(struct pasta_user_data *data, const char *path, const struct pasta_ratings *ratings,
+                                         struct pasta_err *err) PASTA_MUST_CHECK;
+/* Sets the nearest number to `held_out` of the users apart (at least one stays in training), by random keys of (seed, PASTA_RNG_SPLIT, id):
+ * the same people whatever the order of the files. A record without a user id counts as a user of its own. */
 void pasta_user_data_split(struct pasta_user_data *data, double held_out, uint64_t seed);
 
 struct pasta_user_counts { int64_t users, held_out_users, pairs, ratings, turns, comparisons, images, prompts; };
@@ -52,15 +55,17 @@ struct pasta_em_metrics {            /* of one step; NAN where absent */
     double responsibility_entropy;   /* mean over the batch's users, in nats */
     double temperature, scale, tie, rating_noise;
     bool copied;                     /* target parameters were copied before this step; then: */
-    double train_loglik, held_out_loglik; /* log-likelihood of the users' observations under the target parameters, divided by their number */
+    /* log-likelihood of the users' observations under the target parameters, divided by their number */
+    double train_loglik, held_out_loglik;
     double effective_types;          /* exp of the prior's entropy */
 };
 /* With responsibilities "sample" every observation has its own. `data`, `settings` and `device` are borrowed until free. */
-pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device, const struct pasta_user_data *data,
-                          struct pasta_em **out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Sets the parameters to their start: the encoder's own score, its units fitted to the training data, plus tastes. With start "clusters" those of a mixture fitted to quadratic
- * expansions of the users' likelihoods (em_start.h); with "random", or with fewer than two users a type that have at least four observations, random ones. The first step does it where nobody did.
- * The result does not depend on the number of threads. */
+pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device,
+                          const struct pasta_user_data *data, struct pasta_em **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Sets the parameters to their start: the encoder's own score, its units fitted to the training data, plus tastes. With start "clusters"
+ * those of a mixture fitted to quadratic expansions of the users' likelihoods (em_start.h); with "random", or with fewer than two users a
+ * type that have at least four observations, random ones. The first step does it where nobody did. The result does not depend on the number
+ * of threads. */
 pasta_status pasta_em_start(struct pasta_em *em, int threads, struct pasta_err *err) PASTA_MUST_CHECK;
 bool pasta_em_clustered(const struct pasta_em *em); /* whether the start came from clusters */
 void pasta_em_free(struct pasta_em *em);
@@ -74,7 +79,8 @@ const double *pasta_em_prior(const struct pasta_em *em); /* [K] */
 pasta_status pasta_em_model(const struct pasta_em *em, struct pasta_user_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Log-likelihood of every user's observations of all kinds under each type, from the online parameters: out [users,K]. */
 pasta_status pasta_em_user_loglik(const struct pasta_em *em, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* One file with parameters, target, prior, evidence, optimiser state and position. A run that loads it goes on with the bytes of an uninterrupted one. */
+/* One file with parameters, target, prior, evidence, optimiser state and position. A run that loads it goes on with the bytes of an
+ * uninterrupted one. */
 pasta_status pasta_em_save(struct pasta_em *em, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_em_load(struct pasta_em *em, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

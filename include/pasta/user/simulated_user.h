@@ -1,8 +1,8 @@
 /* simulated_user.h: a rater (world/backend.h) whose answers are samples of a trained user model.
  *
- * The user's type is drawn from the prior by (seed, PASTA_RNG_USER_TYPE, session) and holds for the whole session; choice from softmax(tau R),
- * the comparison with the turn before from the versus head, the rating of the chosen column from the rating head with its noise, mapped
- * back to whole numbers 1..10. Embeddings come through function pointers, so that nothing here draws or encodes.
+ * The user's type is drawn from the prior by (seed, PASTA_RNG_USER_TYPE, session) and holds for the whole session; choice from
+ * softmax(tau R), the comparison with the turn before from the versus head, the rating of the chosen column from the rating head with its
+ * noise, mapped back to whole numbers 1..10. Embeddings come through function pointers, so that nothing here draws or encodes.
  *
  *     struct pasta_user_embedder embedder = {ctx, images, texts};
  *     struct pasta_simulated_user *u = pasta_simulated_user_new(model, embedder);
@@ -16,11 +16,13 @@
 /* Both write L2-normalised embeddings [n,D] of the model's encoder; safe from several threads; pure functions of their arguments. */
 struct pasta_user_embedder {
     void *ctx;
-    pasta_status (*images)(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err); /* draws and encodes */
+    /* Draws and encodes. */
+    pasta_status (*images)(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err);
     pasta_status (*texts)(void *ctx, const char *const *texts, int n, float *out, struct pasta_err *err);
 };
 struct pasta_simulated_user;
-struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_user_embedder embedder); /* model borrowed until free */
+/* The model is borrowed until free. */
+struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_user_embedder embedder);
 void pasta_simulated_user_free(struct pasta_simulated_user *u);
 /* Answers carry the utility of the chosen column. Valid until free; safe from several threads. */
 struct pasta_rater pasta_simulated_user_rater(struct pasta_simulated_user *u);

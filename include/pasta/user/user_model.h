@@ -47,12 +47,15 @@ struct pasta_user_model {
 
 /* Loads DIR/config.json and DIR/user_model.safetensors. `features` (may be NULL) must come from the model's encoder, else
  * PASTA_ERR_INPUT. Caller frees. */
-pasta_status pasta_user_model_load(const char *dir, const struct pasta_features *features, struct pasta_user_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_user_model_load(const char *dir, const struct pasta_features *features, struct pasta_user_model **out,
+                                   struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_user_model_save(const struct pasta_user_model *m, const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;
 /* As the check in load: dimension and encoder hash. `where` names the model in the message. */
-pasta_status pasta_user_model_fits(const struct pasta_user_model *m, const char *encoder, int dim, const char *where, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_user_model_fits(const struct pasta_user_model *m, const char *encoder, int dim, const char *where,
+                                   struct pasta_err *err) PASTA_MUST_CHECK;
 /* A model of zero adapters and tastes, uniform prior, heads at their starting values; caller frees. */
-struct pasta_user_model *pasta_user_model_new(int n_types, int dim, int width, enum pasta_aggregate aggregate, double temperature_max, const char *encoder);
+struct pasta_user_model *pasta_user_model_new(int n_types, int dim, int width, enum pasta_aggregate aggregate, double temperature_max,
+                                              const char *encoder);
 void pasta_user_model_free(struct pasta_user_model *m);
 /* PASTA_ERR_USAGE for a name that is none of mean, max, logsumexp. */
 pasta_status pasta_aggregate_parse(const char *name, enum pasta_aggregate *out, struct pasta_err *err) PASTA_MUST_CHECK;
@@ -61,25 +64,29 @@ const char *pasta_aggregate_name(enum pasta_aggregate aggregate);
 /* --- scores ------------------------------------------------------------------------------------------------------------------ */
 
 /* s(k, text, image) of one type, n images of one prompt: text [D], images n pointers to [D], out [n]. */
-void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n, double *out);
+void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n,
+                               double *out);
 /* The same for all types: out [K,n]. */
 void pasta_user_scores(const struct pasta_user_model *m, const float *text, const float *const *images, int n, double *out);
 /* Agg of n scores; n >= 1. */
 double pasta_user_aggregate(enum pasta_aggregate aggregate, const double *scores, int n);
-/* Utilities of the columns of turn `turn` (index from 0) of a session, looked up in a feature pack: out [K,L], L the turn's n_columns. A missing image
- * or prompt is PASTA_ERR_INPUT naming session and id. */
-pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const struct pasta_features *features, const struct pasta_session *session,
-                                       int turn, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Utilities of the columns of turn `turn` (index from 0) of a session, looked up in a feature pack: out [K,L], L the turn's n_columns. A
+ * missing image or prompt is PASTA_ERR_INPUT naming session and id. */
+pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const struct pasta_features *features,
+                                       const struct pasta_session *session, int turn, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Scores of one image of one prompt under all types: out [K]. `where` names the record in the message. */
-pasta_status pasta_user_image_scores(const struct pasta_user_model *m, const struct pasta_features *features, const char *prompt, const char *image,
-                                     const char *where, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_user_image_scores(const struct pasta_user_model *m, const struct pasta_features *features, const char *prompt,
+                                     const char *image, const char *where, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* --- log-likelihoods of one observation; each ADDS to loglik [K] ----------------------------------------------------------------- */
 
-void pasta_user_pair_loglik(const struct pasta_user_model *m, const double *first /* [K] */, const double *second /* [K] */, double label, double *loglik);
+void pasta_user_pair_loglik(const struct pasta_user_model *m, const double *first /* [K] */, const double *second /* [K] */, double label,
+                            double *loglik);
 void pasta_user_rating_loglik(const struct pasta_user_model *m, const double *score /* [K] */, double rating01, double *loglik);
-void pasta_user_choice_loglik(const struct pasta_user_model *m, const double *utilities /* [K,L] */, int n_columns, int choice, double *loglik);
-void pasta_user_versus_loglik(const struct pasta_user_model *m, const double *now /* [K] */, const double *before /* [K] */, enum pasta_versus versus, double *loglik);
+void pasta_user_choice_loglik(const struct pasta_user_model *m, const double *utilities /* [K,L] */, int n_columns, int choice,
+                              double *loglik);
+void pasta_user_versus_loglik(const struct pasta_user_model *m, const double *now /* [K] */, const double *before /* [K] */,
+                              enum pasta_versus versus, double *loglik);
 /* A rating of scale [lo, hi] as the model sees it, clamped to [0,1]. */
 double pasta_user_rating01(double rating, double lo, double hi);
 
@@ -89,10 +96,14 @@ double pasta_user_rating01(double rating, double lo, double hi);
 void pasta_user_posterior(const struct pasta_user_model *m, const double *loglik, double *weights);
 /* log sum_k prior_k exp(loglik_k): the evidence of a user's observations. */
 double pasta_user_evidence(const struct pasta_user_model *m, const double *loglik);
-void pasta_user_choice_probabilities(const struct pasta_user_model *m, const double *utilities /* [K,L] */, int n_columns, const double *weights, double *out /* [L] */);
-double pasta_user_pair_probability(const struct pasta_user_model *m, const double *first, const double *second, const double *weights); /* of the first */
+void pasta_user_choice_probabilities(const struct pasta_user_model *m, const double *utilities /* [K,L] */, int n_columns,
+                                     const double *weights, double *out /* [L] */);
+/* Of the first. */
+double pasta_user_pair_probability(const struct pasta_user_model *m, const double *first, const double *second, const double *weights);
 /* out[0..2]: worse, same, better, in the order of enum pasta_versus less one. */
-void pasta_user_versus_probabilities(const struct pasta_user_model *m, const double *now, const double *before, const double *weights, double out[3]);
-double pasta_user_expected(const struct pasta_user_model *m, const double *values /* [K] */, const double *weights); /* expected score or utility */
+void pasta_user_versus_probabilities(const struct pasta_user_model *m, const double *now, const double *before, const double *weights,
+                                     double out[3]);
+/* Expected score or utility. */
+double pasta_user_expected(const struct pasta_user_model *m, const double *values /* [K] */, const double *weights);
 double pasta_user_expected_rating01(const struct pasta_user_model *m, const double *score /* [K] */, const double *weights); /* in [0,1] */
 #endif

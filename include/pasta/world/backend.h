@@ -18,8 +18,8 @@ struct pasta_generator {
     void *ctx;
     const char *name; /* part of image and session provenance: "sketch" */
     /* Writes n candidates (strings in arena), PASTA_CATEGORIES groups of n / PASTA_CATEGORIES in the generator's own order of preference:
-     * candidates of one category are adjacent, best first, and the categories themselves come best first. `session` holds the turns so far (complete), `index` is
-     * the session's random address, `seed` the run's seed. */
+     * candidates of one category are adjacent, best first, and the categories themselves come best first. `session` holds the turns so far
+     * (complete), `index` is the session's random address, `seed` the run's seed. */
     pasta_status (*candidates)(void *ctx, const struct pasta_session *session, uint64_t seed, uint32_t index, int n,
                                struct pasta_arena *arena, struct pasta_candidate *out, struct pasta_err *err);
 };

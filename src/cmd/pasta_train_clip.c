@@ -18,8 +18,8 @@
 #include "pasta/io/metrics.h"
 #include "pasta/model/clip_train.h"
 #include "pasta/model/weights.h"
-#include "pasta/tensor/blas.h"
 #include "run_stamp.h"
+#include "torch_command.h"
 
 static const struct pasta_option options[] = {{0}};
 
@@ -30,8 +30,7 @@ static const struct pasta_command command = {
                 "  pasta-train-clip --config configs/clip-sketch.json --out runs/clip --resume\n",
     .options = options,
     .no_dry_run = true,
-    .prepare = pasta_blas_ensure,
-    .libraries = pasta_blas_describe,
+    TORCH_COMMAND,
 };
 
 enum {
@@ -179,8 +178,7 @@ static pasta_status write_manifest(const struct pasta_context *context, struct p
 {
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
     pasta_status status = PASTA_OK;
-    pasta_manifest_library(m, "libtorch", pt_version());
-    pasta_manifest_library(m, "blas", pasta_blas_describe());
+    torch_manifest(m);
     for (int i = 0; strcmp(outputs[i], "manifest.json") != 0 && status == PASTA_OK; i++)
         status = pasta_manifest_output(m, context->out, outputs[i], err);
     pasta_manifest_count(m, "steps", context->config.clip.train.steps);

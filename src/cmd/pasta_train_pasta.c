@@ -11,8 +11,9 @@
 #include "pasta/io/record.h"
 #include "pasta/tensor/pt.h"
 #include "pasta/value/iql.h"
-#include "run_stamp.h"
+#include "plan.h"
 #include "record_files.h"
+#include "run_stamp.h"
 #include "torch_command.h"
 
 static struct pasta_strings session_paths;
@@ -80,13 +81,29 @@ static void describe(const struct pasta_context *context, const struct pasta_val
                      bool initialised)
 {
     const struct pasta_value_settings *s = &context->config.value;
-    const int64_t parameters = pasta_value_model_parameters(model);
-    pasta_info("%zu sessions; %lld parameters%s%s", sessions->n, (long long)parameters, initialised ? ", initialised at random" : "",
+    const double parameters = (double)pasta_value_model_parameters(model);
+    pasta_info("%zu sessions; %.0f parameters%s%s", sessions->n, parameters, initialised ? ", initialised at random" : "",
                s->shared_trunk ? ", one trunk" : ", two trunks");
-    if (context->dry_run) /* weights, gradients, the target network, and Adafactor's little */
-        printf("sessions %zu\nparameters %lld\nsteps %lld\ntransitions a step %lld\nmemory for weights, gradients and target %.1f GB\n",
-               sessions->n, (long long)parameters, (long long)(s->choice_steps + s->train.steps), (long long)s->train.batch,
-               4e-9 * (double)parameters * (s->shared_trunk ? 3 : 2.5));
+    const struct pasta_plan_row rows[] = {
+        {"sessions", "", (double)sessions->n},
+        {"parameters", "", parameters},
+        {"steps", "", (double)(s->choice_steps + s->train.steps)},
+        {"transitions a step", "", (double)s->train.batch},
+        {"training memory", "bytes", 4 * parameters * (s->shared_trunk ? 3 : 2.5)}, /* weights, gradients, target network */
+    };
+    if (context->dry_run)
+        pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
+}
+
+static void report(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_value_counts *counts)
+{
+    const struct pasta_plan_row rows[] = {
+        {"sessions", "", (double)counts->sessions},
+        {"sessions held out", "", (double)counts->held_out},
+        {"transitions", "", (double)counts->transitions},
+        {"parameters", "", (double)pasta_value_model_parameters(model)},
+    };
+    pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
 }
 
 static pasta_status train(const struct pasta_context *context, struct pasta_value_model *model, const struct pasta_sessions *sessions,
@@ -98,7 +115,11 @@ static pasta_status train(const struct pasta_context *context, struct pasta_valu
                                         &counts, err);
     if (st == PASTA_OK)
         st = pasta_value_model_save(model, context->out, err);
-    return st == PASTA_OK ? write_manifest(context, model, &counts, err) : st;
+    if (st == PASTA_OK)
+        st = write_manifest(context, model, &counts, err);
+    if (st == PASTA_OK)
+        report(context, model, &counts);
+    return st;
 }
 
 /* Sessions and model come before the run folder, so that nothing is written where either is wrong. */

@@ -1,4 +1,4 @@
-/* plan.h: what --dry-run prints on stdout: named amounts, as lines to read or as one JSON object. */
+/* plan.h: named amounts on stdout, as lines to read or as one JSON object: what a run would take (--dry-run), or what it had. */
 #ifndef PASTA_CMD_PLAN_H
 #define PASTA_CMD_PLAN_H
 #include <stdbool.h>

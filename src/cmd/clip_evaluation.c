@@ -117,17 +117,57 @@ static pasta_status write_evaluation(const struct pasta_context *context, const 
     char *path = pasta_path_join(context->out, "evaluation.json");
     if (status == PASTA_OK)
         status = pasta_file_write(path, json.data, json.length, err);
-    if (status == PASTA_OK && context->json)
-        fputs(json.data, stdout);
-    else if (status == PASTA_OK)
-        printf("image-to-prompt retrieval, top 1 of %d   %5.1f %%  [%.1f, %.1f]  (%d held-out pairs)\n"
-               "linear probe, subject group (%2d)        %5.1f %%  [%.1f, %.1f]\n"
-               "linear probe, style (%2d)                %5.1f %%  [%.1f, %.1f]\n",
-               GROUP, 100 * shares[0].value, 100 * shares[0].low, 100 * shares[0].high, CLIP_HELD_OUT, h->n_classes[0],
-               100 * shares[1].value, 100 * shares[1].low, 100 * shares[1].high, h->n_classes[1], 100 * shares[2].value,
-               100 * shares[2].low, 100 * shares[2].high);
     free(path);
     pasta_str_release(&json);
+    return status;
+}
+
+static pasta_status read_share(const cJSON *json, const char *name, const char *path, struct share *out, struct pasta_err *err)
+{
+    const cJSON *share;
+    pasta_status status = pasta_json_object(json, name, path, &share, err);
+    if (status == PASTA_OK)
+        status = pasta_json_num(share, "value", path, 0, 1, &out->value, err);
+    if (status == PASTA_OK)
+        status = pasta_json_num(share, "low", path, -1, 2, &out->low, err);
+    if (status == PASTA_OK)
+        status = pasta_json_num(share, "high", path, -1, 2, &out->high, err);
+    return status;
+}
+
+static pasta_status print_evaluation(const cJSON *json, const char *path, struct pasta_err *err)
+{
+    static const char *const shares[] = {"retrieval_top1", "probe_subject_group", "probe_style"};
+    static const char *const counts[] = {"pairs", "group", "probe_subject_group_classes", "probe_style_classes"};
+    struct share s[3];
+    int64_t n[4];
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < 3 && status == PASTA_OK; i++)
+        status = read_share(json, shares[i], path, &s[i], err);
+    for (int i = 0; i < 4 && status == PASTA_OK; i++)
+        status = pasta_json_int(json, counts[i], path, 0, INT64_MAX, &n[i], err);
+    if (status == PASTA_OK)
+        printf("image-to-prompt retrieval, top 1 of %lld   %5.1f %%  [%.1f, %.1f]  (%lld held-out pairs)\n"
+               "linear probe, subject group (%2lld)        %5.1f %%  [%.1f, %.1f]\n"
+               "linear probe, style (%2lld)                %5.1f %%  [%.1f, %.1f]\n",
+               (long long)n[1], 100 * s[0].value, 100 * s[0].low, 100 * s[0].high, (long long)n[0], (long long)n[2], 100 * s[1].value,
+               100 * s[1].low, 100 * s[1].high, (long long)n[3], 100 * s[2].value, 100 * s[2].low, 100 * s[2].high);
+    return status;
+}
+
+pasta_status clip_report(const struct pasta_context *context, struct pasta_err *err)
+{
+    char *path = pasta_path_join(context->out, "evaluation.json");
+    struct pasta_str text = {0};
+    cJSON *json = NULL;
+    pasta_status status = pasta_file_read(path, &text, err);
+    if (status == PASTA_OK && context->json)
+        fputs(text.data, stdout);
+    else if (status == PASTA_OK && (status = pasta_json_parse(text.data, text.length, path, &json, err)) == PASTA_OK)
+        status = print_evaluation(json, path, err);
+    cJSON_Delete(json);
+    pasta_str_release(&text);
+    free(path);
     return status;
 }
 

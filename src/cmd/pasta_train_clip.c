@@ -189,6 +189,22 @@ static pasta_status write_manifest(const struct pasta_context *context, struct p
     return status;
 }
 
+static pasta_status work(const struct pasta_context *context, struct clip_pairs *w, struct pasta_err *err)
+{
+    pasta_status status = pasta_sketch_open(&context->config.world, &context->config.agent, &w->sketch, err);
+    if (status != PASTA_OK)
+        return status;
+    w->t2i = pasta_sketch_t2i(w->sketch);
+    pt_threads(1); /* the workers are the parallelism: bits do not depend on their number */
+    status = make_encoder(context, w, err);
+    if (status == PASTA_OK)
+        status = clip_evaluate(context, w, err);
+    if (status == PASTA_OK)
+        status = write_manifest(context, err);
+    pasta_sketch_close(w->sketch);
+    return status;
+}
+
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
     const struct pasta_config *config = &context->config;
@@ -197,23 +213,13 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if (w.total > CLIP_HELD_OUT_FIRST)
         return pasta_fail(err, PASTA_ERR_USAGE, "clip.train.steps times clip.train.batch: expected at most %lld pairs", (long long)CLIP_HELD_OUT_FIRST);
     pasta_status status = pasta_run_dir(context->out, context->force, context->resume, outputs, &complete, err);
-    if (status != PASTA_OK || complete)
-        return status;
-    status = pasta_run_stamp(context, NULL, 0, err);
-    if (status != PASTA_OK)
-        return status;
-    status = pasta_sketch_open(&config->world, &config->agent, &w.sketch, err);
-    if (status != PASTA_OK)
-        return status;
-    w.t2i = pasta_sketch_t2i(w.sketch);
-    pt_threads(1); /* the workers are the parallelism: bits do not depend on their number */
-    status = make_encoder(context, &w, err);
     if (status == PASTA_OK)
-        status = clip_evaluate(context, &w, err);
-    if (status == PASTA_OK)
-        status = write_manifest(context, err);
-    pasta_sketch_close(w.sketch);
-    return status;
+        status = pasta_run_stamp(context, NULL, 0, err);
+    if (status == PASTA_OK && complete)
+        pasta_info("'%s' is complete: nothing to do", context->out);
+    else if (status == PASTA_OK)
+        status = work(context, &w, err);
+    return status == PASTA_OK ? clip_report(context, err) : status;
 }
 
 int main(int argc, char **argv)

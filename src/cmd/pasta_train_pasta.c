@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "common.h"
+#include "pasta/base/json.h"
 #include "pasta/base/log.h"
+#include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
@@ -25,9 +27,9 @@ static const struct pasta_option options[] = {
 static const struct pasta_command command = {
     .name = "pasta-train-pasta",
     .summary = "train the agent's value functions on sessions, by implicit Q-learning",
-    .examples = "pasta-train-pasta --config configs/sketch.json --sessions runs/collect/sessions.jsonl --sessions "
-                "runs/simulate/sessions.jsonl --out runs/pasta\n"
-                "pasta-train-pasta --config configs/paper.json --set value.model=models/gemma-2b --sessions sessions.jsonl.gz --dry-run\n",
+    .examples = "  pasta-train-pasta --config configs/sketch.json --sessions runs/collect/sessions.jsonl --sessions "
+                "runs/simulated/sessions.jsonl --out runs/pasta\n"
+                "  pasta-train-pasta --config configs/paper.json --set value.model=models/gemma-2b --sessions sessions.jsonl.gz --dry-run\n",
     .options = options,
     TORCH_COMMAND};
 
@@ -42,15 +44,33 @@ static pasta_status read_sessions(struct pasta_sessions *sessions, struct pasta_
     return st;
 }
 
+/* What decides the result besides the settings: the sessions, and the model to start from. The caller frees the list, its strings are the
+ * arena's. */
+static struct pasta_stamp_input *list_inputs(const struct pasta_context *context, struct pasta_arena *arena, int *n)
+{
+    static const char *const files[] = {"config.json", "tokenizer.model", "model.safetensors"};
+    struct pasta_stamp_input *inputs = pasta_calloc((size_t)session_paths.count + sizeof files / sizeof *files, sizeof *inputs);
+    char *model = *context->config.value.model ? pasta_strdup(context->config.value.model) : pasta_data_path("models/gemma-sketch");
+    *n = 0;
+    for (int i = 0; i < session_paths.count; i++)
+        inputs[(*n)++] = (struct pasta_stamp_input){pasta_arena_printf(arena, "sessions/%d", i), session_paths.items[i]};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = pasta_arena_printf(arena, "%s/%s", model, files[i]);
+        if (pasta_file_exists(path)) /* without weights the model starts at random */
+            inputs[(*n)++] = (struct pasta_stamp_input){pasta_arena_printf(arena, "model/%s", files[i]), path};
+    }
+    free(model);
+    return inputs;
+}
+
 static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
 {
-    struct pasta_stamp_input *inputs = calloc((size_t)session_paths.count, sizeof *inputs);
-    if (!inputs)
-        return pasta_fail(err, PASTA_ERR_FAILED, "out of memory");
-    for (int i = 0; i < session_paths.count; i++)
-        inputs[i] = (struct pasta_stamp_input){"sessions", session_paths.items[i]};
-    const pasta_status st = pasta_run_stamp(context, inputs, session_paths.count, err);
+    struct pasta_arena arena = {0};
+    int n;
+    struct pasta_stamp_input *inputs = list_inputs(context, &arena, &n);
+    const pasta_status st = pasta_run_stamp(context, inputs, n, err);
     free(inputs);
+    pasta_arena_release(&arena);
     return st;
 }
 
@@ -58,10 +78,13 @@ static pasta_status write_manifest(const struct pasta_context *context, const st
                                    const struct pasta_value_counts *counts, struct pasta_err *err)
 {
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
+    struct pasta_arena arena = {0};
+    int n_inputs;
+    struct pasta_stamp_input *inputs = list_inputs(context, &arena, &n_inputs);
     pasta_status st = PASTA_OK;
     torch_manifest(m);
-    for (int i = 0; i < session_paths.count && st == PASTA_OK; i++)
-        st = pasta_manifest_input(m, session_paths.items[i], err);
+    for (int i = 0; i < n_inputs && st == PASTA_OK; i++)
+        st = pasta_manifest_input(m, inputs[i].path, err);
     static const char *const files[] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json",
                                         "v/config.json", "v/model.safetensors", "v/tokenizer.model", "v/tokenizer_config.json",
                                         "metrics.jsonl"};
@@ -74,6 +97,8 @@ static pasta_status write_manifest(const struct pasta_context *context, const st
     if (st == PASTA_OK)
         st = pasta_manifest_write(m, context->out, err);
     pasta_manifest_free(m);
+    free(inputs);
+    pasta_arena_release(&arena);
     return st;
 }
 
@@ -88,22 +113,35 @@ static void describe(const struct pasta_context *context, const struct pasta_val
         {"sessions", "", (double)sessions->n},
         {"parameters", "", parameters},
         {"steps", "", (double)(s->choice_steps + s->train.steps)},
-        {"transitions a step", "", (double)s->train.batch},
-        {"training memory", "bytes", 4 * parameters * (s->shared_trunk ? 3 : 2.5)}, /* weights, gradients, target network */
+        {"transitions_a_step", "", (double)s->train.batch},
+        {"training_memory", "bytes", 4 * parameters * (s->shared_trunk ? 3 : 2.5)}, /* weights, gradients, target network */
     };
     if (context->dry_run)
         pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
 }
 
-static void report(const struct pasta_context *context, const struct pasta_value_model *model, const struct pasta_value_counts *counts)
+/* From the manifest: the same words whether this run trained the model or found it complete. */
+static pasta_status report(const struct pasta_context *context, struct pasta_err *err)
 {
-    const struct pasta_plan_row rows[] = {
-        {"sessions", "", (double)counts->sessions},
-        {"sessions held out", "", (double)counts->held_out},
-        {"transitions", "", (double)counts->transitions},
-        {"parameters", "", (double)pasta_value_model_parameters(model)},
-    };
-    pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
+    static const char *const keys[] = {"sessions", "sessions_held_out", "transitions", "parameters"};
+    enum { KEYS = sizeof keys / sizeof *keys };
+    struct pasta_plan_row rows[KEYS];
+    char *path = pasta_path_join(context->out, "manifest.json");
+    cJSON *manifest = NULL;
+    const cJSON *counts;
+    pasta_status st = pasta_json_read(path, &manifest, err);
+    if (st == PASTA_OK)
+        st = pasta_json_object(manifest, "counts", path, &counts, err);
+    for (int i = 0; i < KEYS && st == PASTA_OK; i++) {
+        int64_t count;
+        if ((st = pasta_json_int(counts, keys[i], path, 0, INT64_MAX, &count, err)) == PASTA_OK)
+            rows[i] = (struct pasta_plan_row){keys[i], "", (double)count};
+    }
+    if (st == PASTA_OK)
+        pasta_plan_print(rows, KEYS, context->json);
+    cJSON_Delete(manifest);
+    free(path);
+    return st;
 }
 
 static pasta_status train(const struct pasta_context *context, struct pasta_value_model *model, const struct pasta_sessions *sessions,
@@ -117,8 +155,6 @@ static pasta_status train(const struct pasta_context *context, struct pasta_valu
         st = pasta_value_model_save(model, context->out, err);
     if (st == PASTA_OK)
         st = write_manifest(context, model, &counts, err);
-    if (st == PASTA_OK)
-        report(context, model, &counts);
     return st;
 }
 
@@ -137,8 +173,14 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
         describe(context, model, &sessions, initialised);
     if (st == PASTA_OK && !context->dry_run) {
         st = pasta_run_dir(context->out, context->force, context->resume, outputs, &complete, err);
-        if (st == PASTA_OK && !complete && (st = stamp(context, err)) == PASTA_OK)
+        if (st == PASTA_OK)
+            st = stamp(context, err);
+        if (st == PASTA_OK && complete)
+            pasta_info("'%s' is complete: nothing to do", context->out);
+        else if (st == PASTA_OK)
             st = train(context, model, &sessions, err);
+        if (st == PASTA_OK)
+            st = report(context, err);
     }
     pasta_value_model_free(model);
     pasta_sessions_release(&sessions);

@@ -1,4 +1,4 @@
-/* gemma_forward.c: the network, plain and packed. */
+/* gemma_forward.c: the network, in one packed pass. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -92,6 +92,7 @@ static void token_view(const struct pasta_gemma_pack *p, int64_t row, int64_t t,
 static struct view make_view(const struct pasta_gemma *g, const struct pasta_gemma_pack *p)
 {
     const int64_t B = p->rows, P = p->prefix, N = p->branches, W = p->width, R = p->reads, T = P + N * W;
+    const int64_t last = g->config.max_position_embeddings - 1;
     int64_t *positions = pasta_malloc((size_t)(B * T) * sizeof *positions), *reads = pasta_malloc((size_t)(B * R) * sizeof *reads);
     int64_t *read_positions = pasta_malloc((size_t)(B * R) * sizeof *read_positions);
     float *fork = pasta_malloc((size_t)(B * N * P) * sizeof *fork), *read = pasta_malloc((size_t)(B * R * T) * sizeof *read);
@@ -102,7 +103,7 @@ static struct view make_view(const struct pasta_gemma *g, const struct pasta_gem
             const int64_t seen = p->fork[b * N + n];
             assert(seen >= 1 && seen <= P);
             for (int64_t w = 0; w < W; w++)
-                positions[b * T + P + n * W + w] = seen + w;
+                positions[b * T + P + n * W + w] = seen + w < last ? seen + w : last; /* beyond it there is padding alone */
             for (int64_t t = 0; t < P; t++)
                 fork[(b * N + n) * P + t] = t < seen ? 0 : UNSEEN;
         }
@@ -111,6 +112,7 @@ static struct view make_view(const struct pasta_gemma *g, const struct pasta_gem
             int64_t seen, own;
             assert(at >= 0 && at < T);
             token_view(p, b, at, &seen, &own);
+            assert(seen + at - own <= last);
             for (int64_t t = 0; t < T; t++)
                 read[(b * R + r) * T + t] = t < seen || (t >= own && t <= at) ? 0 : UNSEEN;
             reads[b * R + r] = b * T + at;

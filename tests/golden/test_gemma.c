@@ -208,6 +208,28 @@ static void packed_equals_one_by_one(void **state)
     pasta_gemma_free(g);
 }
 
+/* Branches are padded to one width; what pads one that ends at the last position lies beyond the table of positions. */
+static void branches_may_end_at_the_last_position(void **state)
+{
+    (void)state;
+    enum { P = 253, W = 6, T = P + W, MOST = 256, D = 64 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny();
+    assert_int_equal(pasta_gemma_shape(g)->max_position_embeddings, MOST);
+    int64_t ids[T], fork = P, read = MOST - 1;
+    float packed[D], alone[D];
+    random_ids(ids, T, 4);
+    pt_grad_enable(false);
+    pt_scope_open();
+    const struct pasta_gemma_pack pack = {1, P, 1, W, 1, ids, &fork, &read};
+    pt_copy_f32(pasta_gemma_packed(g, &pack), packed);
+    pt_copy_f32(pt_select(pt_select(plain(g, ids, 1, MOST), 0, 0), 0, MOST - 1), alone);
+    if (pt_scope_close(&err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    assert_true(largest_difference(packed, alone, D) < 1e-5);
+    pasta_gemma_free(g);
+}
+
 /* A scalar that depends on every parameter of the packed pass. */
 static pt probe(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack)
 {
@@ -309,6 +331,7 @@ int main(void)
         cmocka_unit_test(broken_tokenizer_is_refused),
         cmocka_unit_test(hidden_states_match),
         cmocka_unit_test(packed_equals_one_by_one),
+        cmocka_unit_test(branches_may_end_at_the_last_position),
         cmocka_unit_test(packed_gradient_matches_finite_differences),
         cmocka_unit_test(saved_equals_loaded),
     };

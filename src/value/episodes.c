@@ -64,7 +64,7 @@ static pasta_status slates_init(struct slates *s, const struct pasta_value_model
 /* Rows whose forks are the histories before the given turns. `slates` gives up its candidates to the forks unless NULL. */
 static struct pasta_rows make_rows(const struct pasta_history *h, const int *turns, int n, int room, struct pasta_fork *slates)
 {
-    const bool one = pasta_history_first(h, turns[n - 1], room) == 0;
+    const bool one = n > 1 && pasta_history_first(h, turns[n - 1], room) == 0;
     struct pasta_rows rows = {.n = one ? 1 : n};
     rows.items = pasta_calloc((size_t)rows.n, sizeof *rows.items);
     for (int r = 0; r < rows.n; r++) {

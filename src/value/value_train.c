@@ -18,6 +18,8 @@ struct training {
     const struct pasta_value_settings *settings;
     struct pasta_trainer trainer;
     struct pasta_episodes train, held_out;
+    struct pasta_episode **measured; /* [n_measured] of held_out */
+    int n_measured;
     struct pasta_metrics *metrics;
     uint64_t seed;
     int64_t step, last;             /* steps done; of all, learning the choices included */
@@ -45,7 +47,7 @@ static pasta_status read_episodes(struct training *t, const struct pasta_value_m
     for (size_t i = 0; i < sessions->n; i++) {
         if (!is_held_out(t->seed, sessions->items[i].rater_id))
             train[n_train++] = &sessions->items[i];
-        else if (n_held_out < MAX_MEASURED)
+        else
             held_out[n_held_out++] = &sessions->items[i];
     }
     pasta_status st = pasta_episodes_init(&t->train, model, train, n_train, err);
@@ -56,6 +58,22 @@ static pasta_status read_episodes(struct training *t, const struct pasta_value_m
     free(held_out);
     free(train);
     return st;
+}
+
+/* A random choice, so that no file of sessions is preferred to another. */
+static void choose_measured(struct training *t)
+{
+    const int n = t->held_out.n;
+    uint32_t *order = pasta_malloc((size_t)n * sizeof *order);
+    struct pasta_rng rng = pasta_rng_at(t->seed, PASTA_RNG_SPLIT, 0, 0, 1); /* slot 0 is the split's own */
+    for (int i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    pasta_rng_shuffle(&rng, order, (uint32_t)n);
+    t->n_measured = n < MAX_MEASURED ? n : MAX_MEASURED;
+    t->measured = pasta_malloc((size_t)t->n_measured * sizeof *t->measured);
+    for (int i = 0; i < t->n_measured; i++)
+        t->measured[i] = &t->held_out.items[order[i]];
+    free(order);
 }
 
 static double mean_reward(const struct pasta_episodes *e)
@@ -102,16 +120,12 @@ static pasta_status measure_held_out(struct training *t, struct pasta_err *err)
     struct pasta_iql_stats stats;
     double choice;
     int64_t choices;
-    struct pasta_episode **all = pasta_malloc((size_t)t->held_out.n * sizeof *all);
-    for (int i = 0; i < t->held_out.n; i++)
-        all[i] = &t->held_out.items[i];
-    const pasta_status st = pasta_iql_measure(&t->trainer, (struct pasta_batch){all, t->held_out.n}, &stats, &choice, &choices, err);
+    const pasta_status st = pasta_iql_measure(&t->trainer, (struct pasta_batch){t->measured, t->n_measured}, &stats, &choice, &choices, err);
     if (st == PASTA_OK) {
         put_stats(t, "held_out/", &stats);
         if (choices > 0)
             pasta_metrics_put(t->metrics, t->step, "held_out/choice", choice);
     }
-    free(all);
     return st;
 }
 
@@ -145,7 +159,7 @@ static pasta_status take_step(struct training *t, struct pasta_err *err)
         if (t->trainer.v)
             pasta_metrics_put(t->metrics, t->step, "grad_norm/v", stats.grad_v);
     }
-    if (!choices && t->held_out.n > 0 && (t->step % MEASURE_EVERY == 0 || t->step == t->last))
+    if (!choices && t->n_measured > 0 && (t->step % MEASURE_EVERY == 0 || t->step == t->last))
         return measure_held_out(t, err);
     return PASTA_OK;
 }
@@ -187,6 +201,7 @@ pasta_status pasta_value_train(struct pasta_value_model *model, const struct pas
     if (st == PASTA_OK) {
         t.per_step = (int)fmax(1, round((double)settings->train.batch * t.train.n / (double)t.train.transitions));
         t.batch = pasta_malloc((size_t)t.per_step * sizeof *t.batch);
+        choose_measured(&t);
         t.order = pasta_malloc((size_t)t.train.n * sizeof *t.order);
         st = pasta_trainer_init(&t.trainer, model, settings, threads, err);
         t.trainer.mean_reward = mean_reward(&t.train);
@@ -201,6 +216,7 @@ pasta_status pasta_value_train(struct pasta_value_model *model, const struct pas
     pasta_trainer_release(&t.trainer);
     pasta_episodes_release(&t.held_out);
     pasta_episodes_release(&t.train);
+    free(t.measured);
     free(t.order);
     free(t.batch);
     free(t.checkpoint);

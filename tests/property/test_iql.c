@@ -152,7 +152,7 @@ static struct pasta_value_model *train_in(const struct folder *f, const struct p
     if (pasta_value_model_new(settings, "cpu", 7, &initialised, &m, &err) != PASTA_OK ||
         pasta_value_train(m, settings, sessions, f->path, 7, threads, resume, &counts, &err) != PASTA_OK || pasta_value_model_save(m, f->path, &err) != PASTA_OK)
         fail_msg("%s", err.message);
-    assert_true(initialised);
+    assert_false(initialised);
     assert_int_equal(counts.sessions + counts.held_out, SESSIONS);
     return m;
 }
@@ -221,17 +221,75 @@ static void so_with_a_shared_trunk(void **state)
     check_training(true);
 }
 
-/* Histories beyond the limit make a row for each transition; training still works. */
+/* Histories beyond the limit make a row for each transition; training still works, also where the one turn there is follows a prompt that is
+ * beyond the limit by itself. */
 static void long_sessions_are_cut(void **state)
 {
     (void)state;
     struct pasta_sessions sessions = {0};
     struct folder f = new_folder();
     struct pasta_value_settings settings = base;
+    struct pasta_str prompt = {0};
+    for (int i = 0; i < 8 * WORDS; i++)
+        pasta_str_printf(&prompt, "%s ", words[i % WORDS]);
     make_sessions(&sessions);
+    for (int i = 0; i < SESSIONS; i++)
+        if (sessions.items[i].n_turns == 1)
+            sessions.items[i].initial_prompt = prompt.data;
     settings.max_tokens_q = settings.max_tokens_v = 48;
     pasta_value_model_free(train_in(&f, &settings, &sessions, 2, false));
     remove_folder(&f);
+    pasta_sessions_release(&sessions);
+    pasta_str_release(&prompt);
+}
+
+/* The last held-out loss of Q, after one step on the sessions and on `n` more of one person, those from `many` on rated 10 and the others 1. */
+static double held_out_loss(const struct pasta_sessions *sessions, const char *person, int n, int many)
+{
+    struct pasta_err err = {0};
+    struct folder f = new_folder();
+    struct pasta_sessions more = *sessions;
+    struct pasta_turn turns[2] = {sessions->items[0].turns[0], sessions->items[0].turns[0]};
+    struct pasta_value_settings settings = base;
+    struct pasta_value_model *m = NULL;
+    struct pasta_value_counts counts;
+    struct pasta_str curves = {0};
+    bool initialised;
+    more.n += (size_t)n;
+    more.items = pasta_calloc(more.n, sizeof *more.items);
+    memcpy(more.items, sessions->items, sessions->n * sizeof *more.items);
+    turns[0].rating = 1;
+    turns[1].rating = 10;
+    for (int i = 0; i < n; i++)
+        more.items[sessions->n + (size_t)i] = (struct pasta_session){
+            .session_id = "more", .rater_id = person, .initial_prompt = "a fox", .n_turns = 1, .turns = &turns[i >= many]};
+    settings.choice_steps = 0;
+    settings.train.steps = 1;
+    assert_int_equal(pasta_value_model_new(&settings, "cpu", 7, &initialised, &m, &err), PASTA_OK);
+    assert_int_equal(pasta_value_train(m, &settings, &more, f.path, 7, 2, false, &counts, &err), PASTA_OK);
+    assert_int_equal(counts.sessions + counts.held_out, more.n);
+    assert_true(counts.held_out >= n);
+    char *path = pasta_path_join(f.path, "metrics.jsonl");
+    assert_int_equal(pasta_file_read(path, &curves, &err), PASTA_OK);
+    const char *value = strstr(curves.data, "\"held_out/loss/q\":");
+    assert_non_null(value);
+    const double loss = strtod(strchr(value, ':') + 1, NULL);
+    pasta_str_release(&curves);
+    free(path);
+    free(more.items);
+    pasta_value_model_free(m);
+    remove_folder(&f);
+    return loss;
+}
+
+/* All held-out sessions are counted, and those measured come from the whole of them, not from their beginning. */
+static void held_out_sessions_are_drawn_from_all(void **state)
+{
+    (void)state;
+    struct pasta_sessions sessions = {0};
+    make_sessions(&sessions);
+    const double first = held_out_loss(&sessions, "rater-33", 200, 200), all = held_out_loss(&sessions, "rater-33", 300, 200);
+    assert_true(fabs(first - all) > 1e-3);
     pasta_sessions_release(&sessions);
 }
 
@@ -318,6 +376,7 @@ int main(void)
         cmocka_unit_test(training_resumes_and_ignores_threads),
         cmocka_unit_test(so_with_a_shared_trunk),
         cmocka_unit_test(long_sessions_are_cut),
+        cmocka_unit_test(held_out_sessions_are_drawn_from_all),
         cmocka_unit_test(values_are_returns),
         cmocka_unit_test(scoring_together_equals_one_by_one),
     };

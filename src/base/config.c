@@ -104,7 +104,7 @@ static const struct key keys[] = {
     I("value.max_tokens_v", value.max_tokens_v, "651", 8, 1e6, 'P', "l_v, input length of V"),
     B("value.shared_trunk", value.shared_trunk, "false", 'O', "one trunk with two heads instead of two trunks"),
     I("value.choice_steps", value.choice_steps, "0", 0, 1e9, 'O',
-      "steps in which f learns the users' choices before IQL, for a model that is not pretrained"),
+      "steps in which f learns the users' choices before IQL; for small models"),
     N("value.choice_rate", value.choice_rate, "3e-3", 0, 10, 'O', "learning rate of those steps at its peak, along one cosine half-wave"),
     N("value.choice_weight", value.choice_weight, "0", 0, 1e6, 'O', "weight of the same loss beside the Q loss"),
     TRAIN("value.train", value.train, "10000", "128", "1e-5", "0", "1e-2", "1", 'P', 'P'),

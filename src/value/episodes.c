@@ -39,9 +39,11 @@ static void slates_release(struct slates *s)
     free(s->turn);
 }
 
-static pasta_status slates_init(struct slates *s, const struct pasta_value_model *m, const struct pasta_session *session, struct pasta_err *err)
+static pasta_status slates_init(struct slates *s, const struct pasta_value_model *m, const struct pasta_session *session,
+                                struct pasta_err *err)
 {
-    *s = (struct slates){.turn = pasta_calloc((size_t)session->n_turns, sizeof *s->turn), .forks = pasta_calloc((size_t)session->n_turns, sizeof *s->forks)};
+    *s = (struct slates){.turn = pasta_calloc((size_t)session->n_turns, sizeof *s->turn),
+                         .forks = pasta_calloc((size_t)session->n_turns, sizeof *s->forks)};
     for (int t = 0; t < session->n_turns; t++) {
         const struct pasta_turn *turn = &session->turns[t];
         if (turn->n_columns == 0)
@@ -51,7 +53,8 @@ static pasta_status slates_init(struct slates *s, const struct pasta_value_model
         fork->candidates = pasta_calloc((size_t)turn->n_columns, sizeof *fork->candidates);
         for (int l = 0; l < turn->n_columns; l++) {
             const struct pasta_candidate candidate = {turn->columns[l].prompt, turn->columns[l].category};
-            const pasta_status st = pasta_history_candidate(m->spm, session, t, &candidate, pasta_candidate_limit(m), &fork->candidates[l], err);
+            const pasta_status st = pasta_history_candidate(m->spm, session, t, &candidate, pasta_candidate_limit(m), &fork->candidates[l],
+                                                            err);
             if (st != PASTA_OK)
                 return st;
             fork->n_candidates++;
@@ -89,7 +92,8 @@ static struct pasta_rows make_rows(const struct pasta_history *h, const int *tur
     return rows;
 }
 
-static pasta_status make_episode(struct pasta_episode *e, const struct pasta_value_model *m, const struct pasta_session *session, struct pasta_err *err)
+static pasta_status make_episode(struct pasta_episode *e, const struct pasta_value_model *m, const struct pasta_session *session,
+                                 struct pasta_err *err)
 {
     struct slates slates;
     struct pasta_history h = {0};
@@ -112,7 +116,8 @@ static pasta_status make_episode(struct pasta_episode *e, const struct pasta_val
     return st;
 }
 
-pasta_status pasta_episodes_init(struct pasta_episodes *e, const struct pasta_value_model *m, const struct pasta_session *const *sessions, int n, struct pasta_err *err)
+pasta_status pasta_episodes_init(struct pasta_episodes *e, const struct pasta_value_model *m, const struct pasta_session *const *sessions,
+                                 int n, struct pasta_err *err)
 {
     struct pasta_episodes made = {.items = pasta_calloc((size_t)n, sizeof *made.items)};
     pasta_status st = PASTA_OK;

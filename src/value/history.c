@@ -13,7 +13,7 @@
 /* --- words that two prompts share --------------------------------------------------------------------------------- */
 
 struct word { const char *text; int length; const char *core; int core_length; }; /* core: without punctuation at its ends */
-enum { MAX_WORDS = 512 }; /* of a prompt; further ones are taken as new words */
+enum { MAX_WORDS = 512 }; /* of a prompt; further ones are dropped */
 
 static int split_words(const char *text, struct word *words)
 {
@@ -93,7 +93,8 @@ static void put_prompt(const struct pasta_session *session, struct pasta_str *ou
     pasta_str_addc(out, '\n');
 }
 
-static void put_question(const struct pasta_session *session, int turn, enum pasta_category category, const char *prompt, struct pasta_str *out)
+static void put_question(const struct pasta_session *session, int turn, enum pasta_category category, const char *prompt,
+                         struct pasta_str *out)
 {
     pasta_str_printf(out, " %s ", pasta_category_names[category]);
     pasta_history_shorten(prompt, base_prompt(session, turn), out);
@@ -103,7 +104,8 @@ static void put_question(const struct pasta_session *session, int turn, enum pas
 /* Rating and comparison, each where there is one. */
 static void put_outcome(const struct pasta_turn *t, struct pasta_str *out)
 {
-    static const char *const versus[] = {[PASTA_VERSUS_NONE] = "", [PASTA_WORSE] = " worse", [PASTA_SAME] = " same", [PASTA_BETTER] = " better"};
+    static const char *const versus[] = {[PASTA_VERSUS_NONE] = "", [PASTA_WORSE] = " worse", [PASTA_SAME] = " same",
+                                         [PASTA_BETTER] = " better"};
     if (!isnan(t->rating))
         pasta_str_printf(out, " %.0f", t->rating);
     pasta_str_add(out, versus[t->versus]);
@@ -137,7 +139,8 @@ void pasta_tokens_release(struct pasta_tokens *t)
     *t = (struct pasta_tokens){0};
 }
 
-pasta_status pasta_history_init(struct pasta_history *h, const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, struct pasta_err *err)
+pasta_status pasta_history_init(struct pasta_history *h, const struct pasta_spm *spm, const struct pasta_session *session, int n_turns,
+                                struct pasta_err *err)
 {
     struct pasta_history made = {.bos = pasta_spm_bos(spm), .turns = pasta_calloc((size_t)n_turns, sizeof *made.turns)};
     struct pasta_str text = {0};
@@ -176,8 +179,8 @@ static int cut(const int64_t *ids, int n, int limit, int64_t *out)
     return kept;
 }
 
-pasta_status pasta_history_candidate(const struct pasta_spm *spm, const struct pasta_session *session, int n_turns, const struct pasta_candidate *candidate, int limit,
-                                     struct pasta_tokens *tokens, struct pasta_err *err)
+pasta_status pasta_history_candidate(const struct pasta_spm *spm, const struct pasta_session *session, int n_turns,
+                                     const struct pasta_candidate *candidate, int limit, struct pasta_tokens *tokens, struct pasta_err *err)
 {
     struct pasta_str text = {0};
     struct pasta_tokens made = {0};

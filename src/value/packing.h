@@ -1,7 +1,7 @@
 /* packing.h: histories and candidates laid out for Gemma's packed pass.
  *
- * A row is the longest history needed and, at each fork (a history of fewer turns, a beginning of it), the candidates whose f is wanted there. V is read at
- * the forks themselves.
+ * A row is the longest history needed and, at each fork (a history of fewer turns, a beginning of it), the candidates whose f is wanted
+ * there. V is read at the forks themselves.
  *
  *     pasta_pack_init(&pack, rows, n, PASTA_PACK_BRANCHES);
  *     pt hidden = pasta_gemma_packed(g, &pack.layout);        // [B,R,D]; reads of fork i, candidate j: pasta_pack_read

@@ -189,8 +189,10 @@ pt pasta_pass_choices(const struct pasta_pass *p, pt values, const int *choice, 
                 target[n++] = choice[transition];
             column += L;
         }
-    pt slates = pt_reshape(pt_index_select(pasta_pass_columns(p, values, device), 0, pt_to_device(pt_from_i64(index, PT_SHAPE(n * widest)), device)), PT_SHAPE(n, widest));
-    pt loss = pt_cross_entropy(pt_add(slates, pt_to_device(pt_from_f32(absent, PT_SHAPE(n, widest)), device)), pt_to_device(pt_from_i64(target, PT_SHAPE(n)), device));
+    pt slates = pt_reshape(pt_index_select(pasta_pass_columns(p, values, device), 0,
+                                           pt_to_device(pt_from_i64(index, PT_SHAPE(n * widest)), device)), PT_SHAPE(n, widest));
+    pt loss = pt_cross_entropy(pt_add(slates, pt_to_device(pt_from_f32(absent, PT_SHAPE(n, widest)), device)),
+                               pt_to_device(pt_from_i64(target, PT_SHAPE(n)), device));
     free(absent);
     free(target);
     free(index);

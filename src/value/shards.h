@@ -33,7 +33,8 @@ struct pasta_pass {
 };
 void pasta_pass_init(struct pasta_pass *p, const struct pasta_row *const *rows, int n_rows, enum pasta_pack_reads reads);
 void pasta_pass_release(struct pasta_pass *p);
-/* Of what was read, `values` [B*R,...]: the rows at the forks [n,...], the values of the candidates [columns], the means over slates [n]. Call inside a scope. */
+/* Of what was read, `values` [B*R,...]: the rows at the forks [n,...], the values of the candidates [columns], the means over slates [n].
+ * Call inside a scope. */
 pt pasta_pass_forks(const struct pasta_pass *p, pt values, const char *device);
 pt pasta_pass_columns(const struct pasta_pass *p, pt values, const char *device);
 pt pasta_pass_slates(const struct pasta_pass *p, pt values, const char *device);

@@ -39,7 +39,8 @@ static void copy_params(struct pasta_params *out, const struct pasta_params *par
         pasta_params_add(out, params->items[i].name, pt_keep(pt_clone(pt_detach(params->items[i].tensor))));
 }
 
-pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_model *model, const struct pasta_value_settings *settings, int threads, struct pasta_err *err)
+pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_model *model, const struct pasta_value_settings *settings,
+                                int threads, struct pasta_err *err)
 {
     *t = (struct pasta_trainer){.model = model, .settings = settings, .threads = threads};
     const double decay = settings->train.weight_decay;
@@ -111,7 +112,8 @@ pasta_status pasta_trainer_restore(struct pasta_trainer *t, const char *path, in
 
 /* --- passes over one shard ---------------------------------------------------------------------------------------- */
 
-/* What a job does with each shard, possibly side by side. `total` numbers are of the whole batch, so that gradients are those of its means. */
+/* What a job does with each shard, possibly side by side. `total` numbers are of the whole batch, so that gradients are those of its
+ * means. */
 struct job {
     const struct pasta_trainer *t;
     struct pasta_shard *shards;
@@ -174,8 +176,8 @@ static const char *device(const struct pasta_trainer *t)
 
 /* Values of trunk and head at the shard's rows, transition by transition, without gradients: V at the forks into out[n], or f at the
  * candidates into out[columns]. */
-static pasta_status read_values(const struct pasta_trainer *t, const struct pasta_gemma *trunk, const struct pasta_params *head, const struct pasta_rows_list *rows,
-                                enum pasta_pack_reads reads, float *out, struct pasta_err *err)
+static pasta_status read_values(const struct pasta_trainer *t, const struct pasta_gemma *trunk, const struct pasta_params *head,
+                                const struct pasta_rows_list *rows, enum pasta_pack_reads reads, float *out, struct pasta_err *err)
 {
     pasta_status st = PASTA_OK;
     for (int r = 0, n; r < rows->n && st == PASTA_OK; r += n) {
@@ -184,7 +186,8 @@ static pasta_status read_values(const struct pasta_trainer *t, const struct past
         pasta_pass_init(&pass, rows->items + r, n, reads);
         pt_scope_open();
         pt values = pasta_value_read(trunk, head, &pass.pack.layout);
-        pt_copy_f32(reads == PASTA_PACK_FORKS ? pasta_pass_forks(&pass, values, device(t)) : pasta_pass_columns(&pass, values, device(t)), out);
+        pt_copy_f32(reads == PASTA_PACK_FORKS ? pasta_pass_forks(&pass, values, device(t)) : pasta_pass_columns(&pass, values, device(t)),
+                    out);
         st = pt_scope_close(err);
         out += reads == PASTA_PACK_FORKS ? pass.n : pass.columns;
         pasta_pass_release(&pass);
@@ -212,7 +215,8 @@ static pasta_status work_target(const struct job *job, struct pasta_shard *s, st
 
 static pasta_status work_f(const struct job *job, struct pasta_shard *s, struct pasta_err *err)
 {
-    const pasta_status st = read_values(job->t, job->t->model->f, &job->t->model->f_head, &s->f_rows, PASTA_PACK_BRANCHES, s->f_values, err);
+    const pasta_status st = read_values(job->t, job->t->model->f, &job->t->model->f_head, &s->f_rows, PASTA_PACK_BRANCHES, s->f_values,
+                                        err);
     if (st == PASTA_OK)
         mean_over_slates(s, s->f_values, s->q);
     return st;
@@ -263,7 +267,8 @@ static pasta_status backward_v(const struct job *job, struct pasta_shard *s, str
     return st;
 }
 
-/* The choices of one pass, f times `scale` being the logits; their sum is added to *sum. A mean over the batch once the passes are added. NULL: none. */
+/* The choices of one pass, f times `scale` being the logits; their sum is added to *sum. A mean over the batch once the passes are added.
+ * NULL: none. */
 static pt choices_loss(const struct job *job, struct pasta_shard *s, const struct pasta_pass *pass, pt f, int at, double scale)
 {
     int n = 0;
@@ -294,7 +299,8 @@ static pasta_status backward_choices(const struct job *job, struct pasta_shard *
     return st;
 }
 
-/* The losses of one pass over rows with slates: Q's, that of the choices where it has a weight, and with a shared trunk V's at the forks of the same rows. */
+/* The losses of one pass over rows with slates: Q's, that of the choices where it has a weight, and with a shared trunk V's at the forks of
+ * the same rows. */
 static pt slate_losses(const struct job *job, struct pasta_shard *s, const struct pasta_pass *pass, int at)
 {
     const struct pasta_trainer *t = job->t;
@@ -355,7 +361,8 @@ static void collect_stats(const struct job *job, struct pasta_iql_stats *stats)
 }
 
 /* Clips, steps, and clears the gradients. */
-static pasta_status apply(const struct pasta_trainer *t, struct pasta_optim *optim, double learning_rate, double *norm, struct pasta_err *err)
+static pasta_status apply(const struct pasta_trainer *t, struct pasta_optim *optim, double learning_rate, double *norm,
+                          struct pasta_err *err)
 {
     pt_scope_open();
     *norm = pasta_optim_clip(optim, t->settings->train.clip_norm);
@@ -364,7 +371,8 @@ static pasta_status apply(const struct pasta_trainer *t, struct pasta_optim *opt
     return pt_scope_close(err);
 }
 
-pasta_status pasta_choices_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats, struct pasta_err *err)
+pasta_status pasta_choices_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats,
+                                struct pasta_err *err)
 {
     struct pasta_shard shards[PASTA_SHARDS];
     struct job job;
@@ -381,7 +389,8 @@ pasta_status pasta_choices_step(struct pasta_trainer *t, struct pasta_batch batc
     return st;
 }
 
-pasta_status pasta_iql_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats, struct pasta_err *err)
+pasta_status pasta_iql_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats,
+                            struct pasta_err *err)
 {
     struct pasta_shard shards[PASTA_SHARDS];
     struct job job;
@@ -425,7 +434,8 @@ static void count_choices(const struct pasta_shard *s, double *hits, int64_t *tu
     }
 }
 
-pasta_status pasta_iql_measure(struct pasta_trainer *t, struct pasta_batch batch, struct pasta_iql_stats *stats, double *choice, int64_t *choices, struct pasta_err *err)
+pasta_status pasta_iql_measure(struct pasta_trainer *t, struct pasta_batch batch, struct pasta_iql_stats *stats, double *choice,
+                               int64_t *choices, struct pasta_err *err)
 {
     struct pasta_shard shards[PASTA_SHARDS];
     struct job job;

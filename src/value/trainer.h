@@ -1,7 +1,7 @@
 /* trainer.h: a value model in training and its single steps.
  *
- * The episodes of a batch are dealt to two shards, which may run side by side: their gradients are added, and the sum of two numbers does not depend on
- * their order. A shard that does not fit one pass goes through several, and then the shards run one after the other.
+ * The episodes of a batch are dealt to two shards, which may run side by side: their gradients are added, and the sum of two numbers does
+ * not depend on their order. A shard that does not fit one pass goes through several, and then the shards run one after the other.
  */
 #ifndef PASTA_SRC_VALUE_TRAINER_H
 #define PASTA_SRC_VALUE_TRAINER_H
@@ -27,19 +27,23 @@ struct pasta_iql_stats {
 };
 struct pasta_batch { struct pasta_episode *const *episodes; int n; }; /* borrowed */
 
-pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_model *model, const struct pasta_value_settings *settings, int threads, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_model *model, const struct pasta_value_settings *settings,
+                                int threads, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_trainer_release(struct pasta_trainer *t);
 /* Everything that a checkpoint has to hold. */
 pasta_status pasta_trainer_save(struct pasta_trainer *t, const char *path, int64_t step, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_trainer_restore(struct pasta_trainer *t, const char *path, int64_t *step, struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* One step of learning the choices: P(column) = softmax over the slate of f. */
-pasta_status pasta_choices_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_choices_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats,
+                                struct pasta_err *err) PASTA_MUST_CHECK;
 /* From the choices to IQL: f's head to the scale of values; V's trunk and the target from what f has learnt. */
 pasta_status pasta_trainer_start_iql(struct pasta_trainer *t, struct pasta_err *err) PASTA_MUST_CHECK;
 /* One step of IQL, in the order stated in iql.h. */
-pasta_status pasta_iql_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats, struct pasta_err *err) PASTA_MUST_CHECK;
-/* The losses on episodes without a step; *choice: how often the column that was chosen has the largest f of its slate (ties share), over the
- * *choices turns with a choice. */
-pasta_status pasta_iql_measure(struct pasta_trainer *t, struct pasta_batch batch, struct pasta_iql_stats *stats, double *choice, int64_t *choices, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_iql_step(struct pasta_trainer *t, struct pasta_batch batch, double learning_rate, struct pasta_iql_stats *stats,
+                            struct pasta_err *err) PASTA_MUST_CHECK;
+/* The losses on episodes without a step; *choice: how often the column that was chosen has the largest f of its slate (ties share), over
+ * the *choices turns with a choice. */
+pasta_status pasta_iql_measure(struct pasta_trainer *t, struct pasta_batch batch, struct pasta_iql_stats *stats, double *choice,
+                               int64_t *choices, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

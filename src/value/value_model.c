@@ -47,7 +47,8 @@ static pasta_status read_limit(const char *dir, int *limit, struct pasta_err *er
 }
 
 /* One of f/ and v/: trunk, head, token limit. */
-static pasta_status load_half(const char *dir, const char *device, struct pasta_gemma **trunk, struct pasta_params *head, int *limit, struct pasta_err *err)
+static pasta_status load_half(const char *dir, const char *device, struct pasta_gemma **trunk, struct pasta_params *head, int *limit,
+                              struct pasta_err *err)
 {
     struct pasta_weights *weights = NULL;
     bool initialised;
@@ -55,11 +56,13 @@ static pasta_status load_half(const char *dir, const char *device, struct pasta_
     if (st == PASTA_OK)
         st = pasta_gemma_load(dir, device, PT_F32, 0, &initialised, trunk, err);
     if (st == PASTA_OK)
-        st = pasta_weights_load(weights, "score.weight", "score.weight", PT_SHAPE(1, pasta_gemma_shape(*trunk)->hidden_size), PT_F32, device, head, err);
+        st = pasta_weights_load(weights, "score.weight", "score.weight", PT_SHAPE(1, pasta_gemma_shape(*trunk)->hidden_size), PT_F32,
+                                device, head, err);
     if (st == PASTA_OK)
         st = read_limit(dir, limit, err);
     if (st == PASTA_OK && *limit > pasta_gemma_shape(*trunk)->max_position_embeddings)
-        st = pasta_fail(err, PASTA_ERR_INPUT, "%s/tokenizer_config.json: model_max_length: expected at most max_position_embeddings (%lld), found %d", dir,
+        st = pasta_fail(err, PASTA_ERR_INPUT,
+                        "%s/tokenizer_config.json: model_max_length: expected at most max_position_embeddings (%lld), found %d", dir,
                         (long long)pasta_gemma_shape(*trunk)->max_position_embeddings, *limit);
     pasta_weights_close(weights);
     return st;
@@ -95,7 +98,8 @@ static void add_head(struct pasta_params *head, const struct pasta_gemma *trunk,
 }
 
 /* f's head: the folder's own where it has one, as a value model's f/ does. */
-static pasta_status start_f_head(struct pasta_value_model *m, const char *dir, const char *device, uint64_t seed, bool initialised, struct pasta_err *err)
+static pasta_status start_f_head(struct pasta_value_model *m, const char *dir, const char *device, uint64_t seed, bool initialised,
+                                 struct pasta_err *err)
 {
     const struct pasta_gemma_config *shape = pasta_gemma_shape(m->f);
     struct pasta_weights *weights = NULL;
@@ -114,10 +118,12 @@ static pasta_status check_limit(const char *key, int64_t limit, const struct pas
     const int64_t most = pasta_gemma_shape(trunk)->max_position_embeddings;
     if (limit >= MIN_TOKENS && limit <= most)
         return PASTA_OK;
-    return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected %d to %lld tokens, the model's max_position_embeddings, found %lld", key, MIN_TOKENS, (long long)most, (long long)limit);
+    return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected %d to %lld tokens, the model's max_position_embeddings, found %lld", key,
+                      MIN_TOKENS, (long long)most, (long long)limit);
 }
 
-pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, const char *device, uint64_t seed, bool *initialised, struct pasta_value_model **out, struct pasta_err *err)
+pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, const char *device, uint64_t seed, bool *initialised,
+                                   struct pasta_value_model **out, struct pasta_err *err)
 {
     struct pasta_value_model *m = pasta_calloc(1, sizeof *m);
     char *dir = *settings->model ? pasta_strdup(settings->model) : pasta_data_path("models/gemma-sketch");
@@ -174,13 +180,15 @@ static pasta_status write_in(const char *dir, const char *name, const struct pas
     return st;
 }
 
-static pasta_status save_half(const struct pasta_value_model *m, const char *parent, const char *name, const struct pasta_gemma *trunk, const struct pasta_params *head, int limit, struct pasta_err *err)
+static pasta_status save_half(const struct pasta_value_model *m, const char *parent, const char *name, const struct pasta_gemma *trunk,
+                              const struct pasta_params *head, int limit, struct pasta_err *err)
 {
     char *dir = pasta_path_join(parent, name);
     struct pasta_str config = {0};
-    pasta_str_printf(&config, "{\n  \"tokenizer_class\": \"GemmaTokenizer\",\n  \"model_max_length\": %d,\n  \"truncation_side\": \"left\",\n"
-                              "  \"add_bos_token\": true,\n  \"add_eos_token\": false,\n  \"bos_token\": \"<bos>\",\n  \"eos_token\": \"<eos>\",\n"
-                              "  \"pad_token\": \"<pad>\",\n  \"unk_token\": \"<unk>\"\n}\n", limit);
+    pasta_str_printf(&config,
+                     "{\n  \"tokenizer_class\": \"GemmaTokenizer\",\n  \"model_max_length\": %d,\n  \"truncation_side\": \"left\",\n"
+                     "  \"add_bos_token\": true,\n  \"add_eos_token\": false,\n  \"bos_token\": \"<bos>\",\n  \"eos_token\": \"<eos>\",\n"
+                     "  \"pad_token\": \"<pad>\",\n  \"unk_token\": \"<unk>\"\n}\n", limit);
     pasta_status st = pasta_mkdirs(dir, err);
     if (st == PASTA_OK)
         st = pasta_gemma_save(trunk, dir, "GemmaForSequenceClassification", head, err);
@@ -215,7 +223,8 @@ int64_t *pasta_value_prefix(const struct pasta_history *h, int n_turns, int room
 }
 
 /* Values at every read of one row, through one trunk. */
-static pasta_status read_row(const struct pasta_gemma *trunk, const struct pasta_params *head, const struct pasta_row *row, enum pasta_pack_reads reads, double *out, struct pasta_err *err)
+static pasta_status read_row(const struct pasta_gemma *trunk, const struct pasta_params *head, const struct pasta_row *row,
+                             enum pasta_pack_reads reads, double *out, struct pasta_err *err)
 {
     struct pasta_pack pack;
     pasta_pack_init(&pack, &row, 1, reads);
@@ -233,8 +242,9 @@ static pasta_status read_row(const struct pasta_gemma *trunk, const struct pasta
     return st;
 }
 
-static pasta_status score_candidates(const struct pasta_value_model *m, const struct pasta_session *session, const struct pasta_history *history,
-                                     const struct pasta_candidate *candidates, int n, double *f, struct pasta_err *err)
+static pasta_status score_candidates(const struct pasta_value_model *m, const struct pasta_session *session,
+                                     const struct pasta_history *history, const struct pasta_candidate *candidates, int n, double *f,
+                                     struct pasta_err *err)
 {
     struct pasta_row row = {.n_forks = 1, .forks = pasta_calloc(1, sizeof *row.forks)};
     struct pasta_fork *fork = row.forks;
@@ -243,7 +253,8 @@ static pasta_status score_candidates(const struct pasta_value_model *m, const st
     fork->candidates = pasta_calloc((size_t)n, sizeof *fork->candidates);
     while (fork->n_candidates < n && st == PASTA_OK) {
         struct pasta_tokens *tokens = &fork->candidates[fork->n_candidates];
-        st = pasta_history_candidate(m->spm, session, session->n_turns, &candidates[fork->n_candidates++], pasta_candidate_limit(m), tokens, err);
+        st = pasta_history_candidate(m->spm, session, session->n_turns, &candidates[fork->n_candidates++], pasta_candidate_limit(m), tokens,
+                                     err);
         longest = tokens->n > longest ? tokens->n : longest;
     }
     if (st == PASTA_OK) {
@@ -255,8 +266,8 @@ static pasta_status score_candidates(const struct pasta_value_model *m, const st
     return st;
 }
 
-pasta_status pasta_value_model_score(const struct pasta_value_model *m, const struct pasta_session *session, const struct pasta_candidate *candidates, int n,
-                                     double *f, double *v, struct pasta_err *err)
+pasta_status pasta_value_model_score(const struct pasta_value_model *m, const struct pasta_session *session,
+                                     const struct pasta_candidate *candidates, int n, double *f, double *v, struct pasta_err *err)
 {
     struct pasta_history history;
     pasta_status st = pasta_history_init(&history, m->spm, session, session->n_turns, err);

@@ -40,9 +40,11 @@ static bool is_held_out(uint64_t seed, const char *rater)
     return pasta_rng_uniform(&rng) < HELD_OUT;
 }
 
-static pasta_status read_episodes(struct training *t, const struct pasta_value_model *model, const struct pasta_sessions *sessions, struct pasta_err *err)
+static pasta_status read_episodes(struct training *t, const struct pasta_value_model *model, const struct pasta_sessions *sessions,
+                                  struct pasta_err *err)
 {
-    const struct pasta_session **train = pasta_malloc(sessions->n * sizeof *train), **held_out = pasta_malloc(sessions->n * sizeof *held_out);
+    const struct pasta_session **train = pasta_malloc(sessions->n * sizeof *train);
+    const struct pasta_session **held_out = pasta_malloc(sessions->n * sizeof *held_out);
     int n_train = 0, n_held_out = 0;
     for (size_t i = 0; i < sessions->n; i++) {
         if (!is_held_out(t->seed, sessions->items[i].rater_id))
@@ -54,7 +56,8 @@ static pasta_status read_episodes(struct training *t, const struct pasta_value_m
     if (st == PASTA_OK)
         st = pasta_episodes_init(&t->held_out, model, held_out, n_held_out, err);
     if (st == PASTA_OK && t->train.n == 0)
-        st = pasta_fail(err, PASTA_ERR_INPUT, "the sessions: expected turns with a slate to learn from, found none among %d sessions of raters that are not held out", n_train);
+        st = pasta_fail(err, PASTA_ERR_INPUT, "the sessions: expected turns with a slate to learn from, found none among %d sessions of "
+                        "raters that are not held out", n_train);
     free(held_out);
     free(train);
     return st;
@@ -120,7 +123,8 @@ static pasta_status measure_held_out(struct training *t, struct pasta_err *err)
     struct pasta_iql_stats stats;
     double choice;
     int64_t choices;
-    const pasta_status st = pasta_iql_measure(&t->trainer, (struct pasta_batch){t->measured, t->n_measured}, &stats, &choice, &choices, err);
+    const pasta_status st = pasta_iql_measure(&t->trainer, (struct pasta_batch){t->measured, t->n_measured}, &stats, &choice, &choices,
+                                              err);
     if (st == PASTA_OK) {
         put_stats(t, "held_out/", &stats);
         if (choices > 0)
@@ -135,7 +139,8 @@ static pasta_status take_step(struct training *t, struct pasta_err *err)
 {
     const struct pasta_value_settings *s = t->settings;
     const bool choices = t->step < s->choice_steps;
-    const struct pasta_train_settings of_choices = {.steps = s->choice_steps, .learning_rate = s->choice_rate, .cosine_period = s->choice_steps};
+    const struct pasta_train_settings of_choices = {.steps = s->choice_steps, .learning_rate = s->choice_rate,
+                                                    .cosine_period = s->choice_steps};
     const double rate = choices ? pasta_schedule(&of_choices, t->step) : pasta_schedule(&s->train, t->step - s->choice_steps);
     struct pasta_iql_stats stats;
     pasta_status st = t->step == s->choice_steps ? pasta_trainer_start_iql(&t->trainer, err) : PASTA_OK;
@@ -146,7 +151,8 @@ static pasta_status take_step(struct training *t, struct pasta_err *err)
     if (st != PASTA_OK)
         return st;
     if (!isfinite(stats.loss_v + stats.loss_q + stats.loss_choice))
-        return pasta_fail(err, PASTA_ERR_FAILED, "step %lld: a loss is not finite; %s may be too high", (long long)t->step + 1, choices ? "value.choice_rate" : "value.train.learning_rate");
+        return pasta_fail(err, PASTA_ERR_FAILED, "step %lld: a loss is not finite; %s may be too high", (long long)t->step + 1,
+                          choices ? "value.choice_rate" : "value.train.learning_rate");
     t->step++;
     if (t->step % LOG_EVERY != 0 && t->step != t->last)
         return PASTA_OK;
@@ -192,8 +198,9 @@ static pasta_status open_run(struct training *t, const char *out, bool resume, s
     return st == PASTA_OK ? pasta_metrics_open(&t->metrics, out, resumed ? t->step : -1, err) : st;
 }
 
-pasta_status pasta_value_train(struct pasta_value_model *model, const struct pasta_value_settings *settings, const struct pasta_sessions *sessions, const char *out,
-                               uint64_t seed, int threads, bool resume, struct pasta_value_counts *counts, struct pasta_err *err)
+pasta_status pasta_value_train(struct pasta_value_model *model, const struct pasta_value_settings *settings,
+                               const struct pasta_sessions *sessions, const char *out, uint64_t seed, int threads, bool resume,
+                               struct pasta_value_counts *counts, struct pasta_err *err)
 {
     struct training t = {.settings = settings, .seed = seed, .last = settings->choice_steps + settings->train.steps, .epoch = -1,
                          .checkpoint = pasta_path_join(out, "checkpoint.safetensors")};

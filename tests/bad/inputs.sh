@@ -78,7 +78,7 @@ for stage in "pasta-embed --sessions $other" "pasta-train-user-model --sessions 
     done
     bad 2 "device: .*'cuda:99'"          "$bin"/$stage --set device=cuda:99 --dry-run
 done
-bad 2 "device: .*'cuda:99'"              "$bin/pasta-train-clip" --device cuda:99 --out "$work/clip"
+bad 2 "device: .*'cuda:99'"              "$bin/pasta-train-clip" --device cuda:99
 
 # A full disk: a file system of one megabyte where we may mount one, else a limit on the size of a file.
 full=$work/full; mkdir "$full"

@@ -26,3 +26,17 @@ same() {
     [ -s "$work/a.sha" ] || fail "$1 is empty"
     cmp -s "$work/a.sha" "$work/b.sha" || { fail "$1 and $2 differ"; diff "$work/a.sha" "$work/b.sha" | head -5; }
 }
+
+# other_world COMMAND...: the files of another sketch world are known by their bytes; edited, they make another run
+other_world() {
+    local key hash
+    for key in raters lexicon; do
+        cp data/sketch/$key.json "$work/$key.json"
+        hash=$(sha256sum <"$work/$key.json" | cut -d' ' -f1)
+        run 0 "$@" --set world.$key="$work/$key.json" --out "$work/other-$key"
+        grep -q "$hash" "$work/other-$key/manifest.json" || fail "the manifest does not know world.$key: $1"
+        echo >>"$work/$key.json"
+        run 2 "$@" --set world.$key="$work/$key.json" --out "$work/other-$key" --resume
+        grep -q "\"$key\": \"$hash\", found" "$work/stderr" || { fail "an edited world.$key is not named: $1"; cat "$work/stderr"; }
+    done
+}

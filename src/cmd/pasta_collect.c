@@ -106,6 +106,7 @@ static pasta_status finish(struct collect *c, struct pasta_err *err)
 {
     static const char *const outputs[] = {"sessions.jsonl", "preferences.jsonl", "ratings.jsonl", "prompts.txt", "settings.json"};
     const struct pasta_context *context = c->context;
+    const struct pasta_world_settings *world = &context->config.world;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
     struct pasta_collected found;
 
@@ -117,6 +118,10 @@ static pasta_status finish(struct collect *c, struct pasta_err *err)
         pasta_manifest_count(manifest, "images", context->config.collect.save_images ? found.images : 0);
         status = pasta_manifest_input(manifest, prompts_path, err);
     }
+    if (status == PASTA_OK && *world->lexicon)
+        status = pasta_manifest_input(manifest, world->lexicon, err);
+    if (status == PASTA_OK && *world->raters)
+        status = pasta_manifest_input(manifest, world->raters, err);
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++) {
         char *path = pasta_path_join(context->out, outputs[i]);
         if (pasta_file_exists(path))
@@ -161,12 +166,13 @@ static pasta_status collect(struct collect *c, struct pasta_err *err)
     static const char *const owned[] = {"manifest.json", "sessions.jsonl", "preferences.jsonl", "ratings.jsonl", "prompts.txt",
                                         "settings.json", "parts/", "images/", NULL};
     const struct pasta_context *context = c->context;
-    const struct pasta_stamp_input input = {"prompts", prompts_path};
+    const struct pasta_world_settings *world = &context->config.world;
+    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters}};
     bool complete = false;
     pasta_status status;
 
     if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
-        (status = pasta_run_stamp(context, &input, 1, err)) != PASTA_OK)
+        (status = pasta_run_stamp(context, inputs, (int)(sizeof inputs / sizeof *inputs), err)) != PASTA_OK)
         return status;
     if (complete)
         pasta_info("'%s' is complete: nothing to do", context->out);

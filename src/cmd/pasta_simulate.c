@@ -77,6 +77,7 @@ static pasta_status work(struct simulate *s, struct pasta_err *err)
 static pasta_status finish(struct simulate *s, struct pasta_err *err)
 {
     const struct pasta_context *context = s->context;
+    const struct pasta_world_settings *world = &context->config.world;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
     struct pasta_collected found;
     pasta_status status;
@@ -89,6 +90,8 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     if ((status = pasta_manifest_input(manifest, prompts_path, err)) != PASTA_OK ||
         (status = pasta_manifest_input(manifest, user_model_path, err)) != PASTA_OK ||
         (*model_path && (status = pasta_manifest_input(manifest, model_path, err)) != PASTA_OK) ||
+        (*world->lexicon && (status = pasta_manifest_input(manifest, world->lexicon, err)) != PASTA_OK) ||
+        (*world->raters && (status = pasta_manifest_input(manifest, world->raters, err)) != PASTA_OK) ||
         (status = pasta_manifest_output(manifest, context->out, "sessions.jsonl", err)) != PASTA_OK ||
         (status = pasta_manifest_output(manifest, context->out, "prompts.txt", err)) != PASTA_OK ||
         (status = pasta_manifest_output(manifest, context->out, "settings.json", err)) != PASTA_OK)
@@ -133,12 +136,14 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     static const char *const owned[] = {"manifest.json", "sessions.jsonl", "prompts.txt", "settings.json", "parts/", "images/", NULL};
     const struct pasta_context *context = s->context;
     char *weights = pasta_path_join(user_model_path, "user_model.safetensors"), *shape = pasta_path_join(user_model_path, "config.json");
-    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"user_model", weights}, {"user_model_config", shape}};
+    const struct pasta_world_settings *world = &context->config.world;
+    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters},
+                                               {"user_model", weights}, {"user_model_config", shape}};
     bool complete = false;
     pasta_status status;
 
     if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) == PASTA_OK)
-        status = pasta_run_stamp(context, inputs, 3, err);
+        status = pasta_run_stamp(context, inputs, (int)(sizeof inputs / sizeof *inputs), err);
     if (status == PASTA_OK && complete)
         pasta_info("'%s' is complete: nothing to do", context->out);
     else if (status == PASTA_OK && (status = work(s, err)) == PASTA_OK)

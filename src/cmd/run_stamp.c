@@ -18,6 +18,8 @@ static pasta_status describe(const struct pasta_context *context, const struct p
     pasta_str_printf(out, "{\n\"program\": \"%s\",\n\"version\": \"%s\",\n", context->command->name, pasta_version());
     for (int i = 0; i < n_inputs; i++) {
         char hex[65];
+        if (!*inputs[i].path)
+            continue;
         const pasta_status status = pasta_sha256_file(inputs[i].path, hex, err);
         if (status != PASTA_OK)
             return status;

@@ -8,7 +8,7 @@
 #include "pasta/base/options.h"
 
 struct pasta_stamp_input {
-    const char *name, *path; /* what it is for; a file */
+    const char *name, *path; /* what it is for; a file, "" where none is given */
 };
 /* Writes DIR/settings.json where there is none yet, else compares: a difference is PASTA_ERR_USAGE that shows the first line of it. */
 pasta_status pasta_run_stamp(const struct pasta_context *context, const struct pasta_stamp_input *inputs, int n_inputs,

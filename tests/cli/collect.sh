@@ -84,6 +84,8 @@ grep -qxF 'a red kite' "$work/mine/prompts.txt" || fail "prompts.txt"
 grep -q 'sketch-000099\|sketch-000106' "$work/mine/sessions.jsonl" && fail "people out of range"
 grep -q 'sketch-000105' "$work/mine/sessions.jsonl" || fail "people of the range are missing"
 
+other_world "$bin/pasta-collect" --config tests/tiny.json --set collect.save_images=false
+
 # A plan writes nothing.
 run 0 collect "$@" --dry-run --out "$work/plan"
 [ ! -e "$work/plan" ] || fail "--dry-run wrote something"

@@ -46,6 +46,8 @@ grep -q '"agent": "baseline", found "agent": "random"' "$work/stderr" || { fail 
 run 0 simulate "$@" --out "$work/stopped" --resume
 same "$work/one" "$work/stopped"
 
+other_world "$bin/pasta-simulate" --config $config --user-model "$work/user" --set simulate.sessions=2
+
 run 0 simulate "$@" --dry-run
 grep -qE '^images_encoded +1056$' "$work/stdout" || { fail "plan"; cat "$work/stdout"; }
 run 3 simulate --config $config --user-model "$work/none" --out "$work/bad"

@@ -41,7 +41,7 @@ pipeline "$work/one" 1 plain || finish
 pipeline "$work/two" 2 plain || finish
 for stage in collect features simulated; do same "$work/one/$stage" "$work/two/$stage"; done
 [ -s "$work/one/evaluate/report.html" ] || fail "no report"
-grep -q 'http[s]*://[^w]' "$work/one/evaluate/report.html" && fail "the report points to the network"
+grep -oE 'https?://[^"<> ]+' "$work/one/evaluate/report.html" | grep -v '^http://www\.w3\.org/' && fail "the report points to the network"
 RANDOM=7
 pipeline "$work/killed" 2 tortured || finish
 for stage in collect features user-model simulated pasta evaluate; do same "$work/two/$stage" "$work/killed/$stage"; done

@@ -102,14 +102,44 @@ static pasta_status add_file(struct evaluate_inputs *in, const char *name, const
     return PASTA_OK;
 }
 
-/* A file of a folder; one that is not there is passed over, for the loaders to report. */
-static pasta_status add_folder_file(struct evaluate_inputs *in, const char *name, const char *dir, const char *file, struct pasta_err *err)
+/* The files of a folder that its loader reads; `label` follows the name of the folder. */
+struct part {
+    const char *label, *file;
+};
+enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 2, AGENT_PARTS = 7, METRICS_PARTS = 1 };
+static const struct part feature_parts[FEATURE_PARTS] = {
+    {", images", "image.safetensors"}, {", texts", "text.safetensors"}, {", index", "index.jsonl"}};
+static const struct part user_model_parts[USER_MODEL_PARTS] = {{"", "user_model.safetensors"}, {", settings", "config.json"}};
+static const struct part agent_parts[AGENT_PARTS] = {
+    {", f", "f/model.safetensors"}, {", f's shape", "f/config.json"}, {", f's token limit", "f/tokenizer_config.json"},
+    {", V", "v/model.safetensors"}, {", V's shape", "v/config.json"}, {", V's token limit", "v/tokenizer_config.json"},
+    {", tokenizer", "f/tokenizer.model"}};
+static const struct part metrics_parts[METRICS_PARTS] = {{"", "metrics.jsonl"}};
+
+/* A file that is not there is passed over, for the loaders to report. */
+static pasta_status add_folder(struct evaluate_inputs *in, const char *name, const char *dir, const struct part *parts, int n_parts,
+                               struct pasta_err *err)
 {
-    char *joined = pasta_path_join(dir, file), *path = pasta_arena_strdup(&in->arena, joined);
-    free(joined);
-    if (!pasta_file_exists(path))
-        return PASTA_OK;
-    return add_file(in, name, path, pasta_arena_printf(&in->arena, "%s/%s", tail_of(dir, &in->arena), file), err);
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n_parts && status == PASTA_OK; i++) {
+        char *joined = pasta_path_join(dir, parts[i].file), *path = pasta_arena_strdup(&in->arena, joined);
+        free(joined);
+        if (pasta_file_exists(path))
+            status = add_file(in, pasta_arena_printf(&in->arena, "%s%s", name, parts[i].label), path,
+                              pasta_arena_printf(&in->arena, "%s/%s", tail_of(dir, &in->arena), parts[i].file), err);
+    }
+    return status;
+}
+
+static pasta_status add_folders(struct evaluate_inputs *in, const char *kind, const struct evaluate_named *named, int n,
+                                const struct part *parts, int n_parts, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i++) {
+        const char *name = named[i].name ? named[i].name : tail_of(named[i].dir, &in->arena);
+        status = add_folder(in, pasta_arena_printf(&in->arena, "%s %s", kind, name), named[i].dir, parts, n_parts, err);
+    }
+    return status;
 }
 
 static void add_fact(struct evaluate_inputs *in, const char *name, const char *value)
@@ -117,32 +147,13 @@ static void add_fact(struct evaluate_inputs *in, const char *name, const char *v
     in->facts[in->n_facts++] = (struct evaluate_fact){name, value};
 }
 
-static pasta_status add_models(struct evaluate_inputs *in, struct pasta_err *err)
-{
-    pasta_status status = PASTA_OK;
-    for (int i = 0; i < in->n_user_models && status == PASTA_OK; i++) {
-        const char *name = in->user_models[i].name ? in->user_models[i].name : tail_of(in->user_models[i].dir, &in->arena);
-        status = add_folder_file(in, pasta_arena_printf(&in->arena, "user model %s", name), in->user_models[i].dir,
-                                 "user_model.safetensors", err);
-    }
-    for (int i = 0; i < in->n_agents && status == PASTA_OK; i++) {
-        const struct evaluate_named *agent = &in->agents[i];
-        status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, f", agent->name), agent->dir, "f/model.safetensors", err);
-        if (status == PASTA_OK)
-            status = add_folder_file(in, pasta_arena_printf(&in->arena, "agent %s, V", agent->name), agent->dir, "v/model.safetensors",
-                                     err);
-    }
-    for (int i = 0; i < in->n_metrics && status == PASTA_OK; i++)
-        status = add_folder_file(in, pasta_arena_printf(&in->arena, "metrics %s", in->metrics[i].name), in->metrics[i].dir, "metrics.jsonl",
-                                 err);
-    return status;
-}
-
 pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta_config *config, struct pasta_err *err)
 {
     const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->sessions}, {"preferences", in->preferences},
-                              {"ratings", in->ratings}};
-    size_t most = 6 + (size_t)(in->n_user_models + 2 * in->n_agents + in->n_metrics);
+                              {"ratings", in->ratings}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
+    const size_t n_files = sizeof files / sizeof *files;
+    size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * in->n_user_models + AGENT_PARTS * in->n_agents +
+                                                     METRICS_PARTS * in->n_metrics);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
     in->facts = pasta_arena_alloc(&in->arena, (most + 3) * sizeof *in->facts);
@@ -150,13 +161,16 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
     add_fact(in, "program", pasta_arena_printf(&in->arena, "pasta %s (%s)", pasta_version(), pasta_commit()));
     add_fact(in, "seed", pasta_arena_printf(&in->arena, "%llu", (unsigned long long)config->seed));
     add_fact(in, "bootstrap", pasta_arena_printf(&in->arena, "%lld resamples of people", (long long)config->evaluate.bootstrap));
-    for (size_t i = 0; i < sizeof files / sizeof *files && status == PASTA_OK; i++)
-        if (files[i][1])
+    for (size_t i = 0; i < n_files && status == PASTA_OK; i++)
+        if (files[i][1] && *files[i][1])
             status = add_file(in, files[i][0], files[i][1], tail_of(files[i][1], &in->arena), err);
-    if (in->features && status == PASTA_OK &&
-        (status = add_folder_file(in, "features, images", in->features, "image.safetensors", err)) == PASTA_OK)
-        status = add_folder_file(in, "features, texts", in->features, "text.safetensors", err);
-    return status == PASTA_OK ? add_models(in, err) : status;
+    if (in->features && status == PASTA_OK)
+        status = add_folder(in, "features", in->features, feature_parts, FEATURE_PARTS, err);
+    if (status == PASTA_OK)
+        status = add_folders(in, "user model", in->user_models, in->n_user_models, user_model_parts, USER_MODEL_PARTS, err);
+    if (status == PASTA_OK)
+        status = add_folders(in, "agent", in->agents, in->n_agents, agent_parts, AGENT_PARTS, err);
+    return status == PASTA_OK ? add_folders(in, "metrics", in->metrics, in->n_metrics, metrics_parts, METRICS_PARTS, err) : status;
 }
 
 void evaluate_inputs_release(struct evaluate_inputs *in)

@@ -42,6 +42,13 @@ pipeline "$work/two" 2 plain || finish
 for stage in collect features simulated; do same "$work/one/$stage" "$work/two/$stage"; done
 [ -s "$work/one/evaluate/report.html" ] || fail "no report"
 grep -oE 'https?://[^"<> ]+' "$work/one/evaluate/report.html" | grep -v '^http://www\.w3\.org/' && fail "the report points to the network"
+
+# What pasta-evaluate loads is in its manifest by name and in its stamp by content.
+for file in features/{image.safetensors,text.safetensors,index.jsonl} user-model/{user_model.safetensors,config.json} \
+    pasta/{f,v}/{model.safetensors,config.json,tokenizer_config.json} pasta/f/tokenizer.model; do
+    grep -qF "\"$work/one/$file\"" "$work/one/evaluate/manifest.json" || fail "evaluate's manifest does not know $file"
+    grep -q "$(sha256sum <"$work/one/$file" | cut -d' ' -f1)" "$work/one/evaluate/settings.json" || fail "evaluate's stamp does not know $file"
+done
 RANDOM=7
 pipeline "$work/killed" 2 tortured || finish
 for stage in collect features user-model simulated pasta evaluate; do same "$work/two/$stage" "$work/killed/$stage"; done

@@ -1,5 +1,6 @@
 /* pasta-evaluate: user models on held-out people, and agents against fresh sketch raters. What is given decides what is evaluated. */
-#include <glob.h>
+#include <dirent.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,20 +182,25 @@ static pasta_status write_all(struct evaluate *e, struct pasta_err *err)
     return status;
 }
 
+static int is_sessions(const struct dirent *entry)
+{
+    return fnmatch("sessions-*.jsonl", entry->d_name, 0) == 0;
+}
+
 /* What a run of this kind writes, the sessions of agents of an earlier run included. In `arena`. */
 static const char *const *owned_names(const char *out, struct pasta_arena *arena)
 {
     static const char *const fixed[] = {"manifest.json", "report.html", "settings.json", "tables/", "parts/"};
     enum { FIXED = sizeof fixed / sizeof *fixed };
-    char *pattern = pasta_path_join(out, "sessions-*.jsonl");
-    glob_t found = {0};
-    size_t n = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
-    const char **names = pasta_arena_alloc(arena, (FIXED + n + 1) * sizeof *names);
+    struct dirent **found = NULL;
+    const int listed = scandir(out, &found, is_sessions, alphasort), n = listed > 0 ? listed : 0;
+    const char **names = pasta_arena_alloc(arena, (FIXED + (size_t)n + 1) * sizeof *names);
     memcpy(names, fixed, sizeof fixed);
-    for (size_t i = 0; i < n; i++)
-        names[FIXED + i] = pasta_arena_strdup(arena, strrchr(found.gl_pathv[i], '/') + 1);
-    globfree(&found);
-    free(pattern);
+    for (int i = 0; i < n; i++) {
+        names[FIXED + i] = pasta_arena_strdup(arena, found[i]->d_name);
+        free(found[i]);
+    }
+    free(found);
     return names;
 }
 

@@ -46,7 +46,8 @@ double pasta_em_work(const struct pasta_em *em)
     for (int phase = EM_MAIN; phase <= EM_FINE; phase++) {
         double rows = 0, batch = (double)phase_settings(em, (enum em_phase)phase)->batch;
         for (int kind = 0; kind < OBS_KINDS; kind++) {
-            double n = fmin(batch, (double)em->order[kind].n), a_turn = data->n_turns > 0 ? (double)data->n_slots / (double)data->n_turns : 0;
+            double n = fmin(batch, (double)em->order[kind].n);
+            double a_turn = data->n_turns > 0 ? (double)data->n_slots / (double)data->n_turns : 0;
             if (em_phase_has((enum em_phase)phase, (enum observation_kind)kind))
                 rows += n * (1 + (kind == OBS_PAIR ? 2 : kind == OBS_RATING ? 1 : a_turn));
         }
@@ -106,21 +107,23 @@ static pasta_status make_tables(struct pasta_em *em, struct pasta_err *err)
     return pt_scope_close(err);
 }
 
-pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device, const struct pasta_user_data *data,
-                          struct pasta_em **out, struct pasta_err *err)
+pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device,
+                          const struct pasta_user_data *data, struct pasta_em **out, struct pasta_err *err)
 {
     enum pasta_aggregate aggregate;
     if (pasta_aggregate_parse(settings->aggregate, &aggregate, err) != PASTA_OK)
         return PASTA_ERR_USAGE;
     bool per_user = strcmp(settings->responsibilities, "user") == 0;
     if (!per_user && strcmp(settings->responsibilities, "sample") != 0)
-        return pasta_fail(err, PASTA_ERR_USAGE, "user_model.responsibilities: expected user or sample, found '%s'", settings->responsibilities);
+        return pasta_fail(err, PASTA_ERR_USAGE, "user_model.responsibilities: expected user or sample, found '%s'",
+                          settings->responsibilities);
     if (strcmp(settings->start, "clusters") != 0 && strcmp(settings->start, "random") != 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.start: expected clusters or random, found '%s'", settings->start);
     if (data->users.n == 0 || data->held_out == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "user model: expected observations, found none");
     struct pasta_em *em = pasta_calloc(1, sizeof *em);
-    *em = (struct pasta_em){.settings = settings, .data = data, .seed = seed, .device = device, .n_types = (int)settings->types, .per_user = per_user};
+    *em = (struct pasta_em){.settings = settings, .data = data, .seed = seed, .device = device,
+                           .n_types = (int)settings->types, .per_user = per_user};
     em->n_groups = per_user ? data->users.n : data->n_pairs + data->n_ratings + data->n_turns;
     for (int kind = 0; kind < OBS_KINDS; kind++)
         order_init(&em->order[kind], data, (enum observation_kind)kind);
@@ -128,7 +131,8 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
     em->prior = pasta_malloc(K * sizeof *em->prior);
     em->evidence = pasta_calloc(em->n_groups * K, sizeof *em->evidence);
     em->seen = pasta_calloc(em->n_groups, sizeof *em->seen);
-    struct pasta_user_model *start = pasta_user_model_new(em->n_types, data->dim, (int)settings->adapter_width, aggregate, settings->temperature_max, "");
+    struct pasta_user_model *start = pasta_user_model_new(em->n_types, data->dim, (int)settings->adapter_width, aggregate,
+                                                          settings->temperature_max, "");
     whitening_init(&em->whitening, data->image_table, data->images.n, data->dim, seed);
     pasta_status status = make_tables(em, err);
     if (status == PASTA_OK)
@@ -179,7 +183,8 @@ static void shuffle_epoch(struct em_order *order, uint64_t seed, enum em_phase p
     order->epoch = epoch;
 }
 
-/* The observations of one kind in the step's batch: all in order where they are no more than the batch, else the next ones of the shuffled epochs. */
+/* The observations of one kind in the step's batch: all in order where they are no more than the batch, else the next ones of the shuffled
+ * epochs. */
 static void pick(struct pasta_em *em, enum em_phase phase, enum observation_kind kind, int64_t step)
 {
     struct em_order *order = &em->order[kind];
@@ -326,7 +331,8 @@ pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, st
 pasta_status pasta_em_model(const struct pasta_em *em, struct pasta_user_model **out, struct pasta_err *err)
 {
     const struct user_net *net = &em->online;
-    struct pasta_user_model *m = pasta_user_model_new(net->n_types, net->dim, net->width, net->aggregate, net->temperature_max, pasta_features_encoder(em->data->features));
+    struct pasta_user_model *m = pasta_user_model_new(net->n_types, net->dim, net->width, net->aggregate, net->temperature_max,
+                                                      pasta_features_encoder(em->data->features));
     pt_scope_open();
     user_net_export(net, m);
     memcpy(m->prior, em->prior, (size_t)em->n_types * sizeof *m->prior);

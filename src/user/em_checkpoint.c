@@ -1,7 +1,7 @@
 /* em_checkpoint.c: a fit on disk, so that a resumed one ends with the bytes of an uninterrupted one.
  *
- * One safetensors file: online and target parameters, optimiser moments (f32), prior and evidence (f64), and `position`: steps done, optimiser steps, phase
- * of the optimiser (i64). Batches are functions of the position, so no other random state exists.
+ * One safetensors file: online and target parameters, optimiser moments (f32), prior and evidence (f64), and `position`: steps done,
+ * optimiser steps, phase of the optimiser (i64). Batches are functions of the position, so no other random state exists.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,8 @@ static void list_params(struct tensor_list *list, const char *prefix, const stru
 pasta_status pasta_em_save(struct pasta_em *em, const char *path, struct pasta_err *err)
 {
     struct tensor_list list = {0};
-    int64_t position[3] = {em->position, em->optim != NULL ? pasta_optim_steps(em->optim) : 0, em->optim == NULL ? -1 : (int64_t)em->optim_phase};
+    int64_t position[3] = {em->position, em->optim != NULL ? pasta_optim_steps(em->optim) : 0,
+                           em->optim == NULL ? -1 : (int64_t)em->optim_phase};
     pt_scope_open();
     list_params(&list, "online", &em->online.params);
     list_params(&list, "target", &em->target.params);
@@ -55,7 +56,8 @@ pasta_status pasta_em_save(struct pasta_em *em, const char *path, struct pasta_e
     return status;
 }
 
-static pasta_status load_params(const struct pasta_safetensors *file, const char *prefix, const struct pasta_params *params, struct pasta_err *err)
+static pasta_status load_params(const struct pasta_safetensors *file, const char *prefix, const struct pasta_params *params,
+                                struct pasta_err *err)
 {
     for (int i = 0; i < params->n; i++) {
         pt tensor = params->items[i].tensor;
@@ -74,7 +76,8 @@ static pasta_status load_params(const struct pasta_safetensors *file, const char
     return PASTA_OK;
 }
 
-static pasta_status load_array(const struct pasta_safetensors *file, const char *name, enum pasta_st_dtype dtype, int64_t n, void *out, struct pasta_err *err)
+static pasta_status load_array(const struct pasta_safetensors *file, const char *name, enum pasta_st_dtype dtype, int64_t n, void *out,
+                               struct pasta_err *err)
 {
     const struct pasta_st_tensor *found;
     pasta_status status = pasta_safetensors_want(file, name, dtype, 1, &n, &found, err);
@@ -90,7 +93,8 @@ static pasta_status load_all(struct pasta_em *em, const struct pasta_safetensors
     if (status != PASTA_OK)
         return status;
     if (position[0] < 0 || position[0] > pasta_em_total(em) || position[1] < 0 || position[2] < -1 || position[2] > EM_FINE)
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: position: expected a step of this run (0 to %lld), found %lld; was the checkpoint made with other settings?",
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: position: expected a step of this run (0 to %lld), found %lld; was the checkpoint "
+                          "made with other settings?",
                           pasta_safetensors_path(file), (long long)pasta_em_total(em), (long long)position[0]);
     pt_scope_open();
     status = load_params(file, "online", &em->online.params, err);
@@ -125,7 +129,8 @@ pasta_status pasta_em_load(struct pasta_em *em, const char *path, struct pasta_e
     if (status == PASTA_OK) {
         const char *encoder = pasta_safetensors_meta(file, "encoder");
         if (encoder == NULL || strcmp(encoder, pasta_features_encoder(em->data->features)) != 0)
-            status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a checkpoint made with these features, found one of another encoder", path);
+            status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a checkpoint made with these features, found one of another encoder",
+                                path);
     }
     pasta_safetensors_close(file);
     return status;

@@ -1,9 +1,10 @@
 /* em_clusters.c: a start for the tastes, found by clustering users.
  *
- * From random tastes EM often ends where two true types share one component and a third is split. On the users' quadratics (em_start.h) both EM steps are
- * closed form: gamma_u(k) from L_u(x_k), then x_k = (sum_u gamma H_u + ridge I)^-1 sum_u gamma g_u. So many random starts, each seeded in the manner of
- * k-means++ with users whom the types so far explain worst, cost less than a few steps of training, and the one of the highest likelihood wins. The ridge, the
- * inverse prior variance of the tastes, is fitted to the data by a run of its own (empirical Bayes): it decides how alike types are where people said little.
+ * From random tastes EM often ends where two true types share one component and a third is split. On the users' quadratics (em_start.h)
+ * both EM steps are closed form: gamma_u(k) from L_u(x_k), then x_k = (sum_u gamma H_u + ridge I)^-1 sum_u gamma g_u. So many random
+ * starts, each seeded in the manner of k-means++ with users whom the types so far explain worst, cost less than a few steps of training,
+ * and the one of the highest likelihood wins. The ridge, the inverse prior variance of the tastes, is fitted to the data by a run of its
+ * own (empirical Bayes): it decides how alike types are where people said little.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +16,9 @@
 
 enum { STARTS = 16, ITERATIONS = 30 };
 
-struct solution { double *taste, *prior, *gamma, objective, ridge; }; /* [K,d], [K], [n,K]; ridge: inverse prior variance of a taste's entries */
-struct workspace { double *memory, *h, *g, *best, *gain; };           /* [d,d], [2d], [n], [n] */
+/* [K,d], [K], [n,K]; ridge: inverse prior variance of a taste's entries */
+struct solution { double *taste, *prior, *gamma, objective, ridge; };
+struct workspace { double *memory, *h, *g, *best, *gain; }; /* [d,d], [2d], [n], [n] */
 struct search {
     const struct quadratics *q;
     int K;
@@ -115,8 +117,9 @@ static double m_step(const struct quadratics *q, int K, struct workspace *w, str
 
 static struct solution solution_new(const struct quadratics *q, int K)
 {
-    return (struct solution){.taste = pasta_calloc((size_t)K * (size_t)q->dim, sizeof(double)), .prior = pasta_calloc((size_t)K, sizeof(double)),
-                             .gamma = pasta_calloc(q->n * (size_t)K, sizeof(double)), .objective = -INFINITY};
+    return (struct solution){.taste = pasta_calloc((size_t)K * (size_t)q->dim, sizeof(double)),
+                             .prior = pasta_calloc((size_t)K, sizeof(double)), .gamma = pasta_calloc(q->n * (size_t)K, sizeof(double)),
+                             .objective = -INFINITY};
 }
 
 static void solution_free(struct solution *s)

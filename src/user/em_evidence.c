@@ -1,4 +1,5 @@
-/* em_evidence.c: the E-step. Observations go through the network in blocks of bounded size, in order, so the sums do not depend on batches. */
+/* em_evidence.c: the E-step. Observations go through the network in blocks of bounded size, in order, so the sums do not depend on
+ * batches. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@ size_t em_group(const struct pasta_em *em, enum observation_kind kind, size_t i)
     return i;
 }
 
-static void subtract(const struct pasta_em *em, pt nll, enum observation_kind kind, size_t first, int n, bool by_user, float *buffer, double *out)
+static void subtract(const struct pasta_em *em, pt nll, enum observation_kind kind, size_t first, int n, bool by_user, float *buffer,
+                     double *out)
 {
     if (nll == NULL)
         return;
@@ -29,8 +31,9 @@ static void subtract(const struct pasta_em *em, pt nll, enum observation_kind ki
     }
 }
 
-static pasta_status evidence_block(const struct pasta_em *em, const struct user_net *net, enum observation_kind kind, size_t first, int n, bool by_user,
-                                   struct user_batch *batch, uint32_t *items, float *buffer, double *out, struct pasta_err *err)
+static pasta_status evidence_block(const struct pasta_em *em, const struct user_net *net, enum observation_kind kind, size_t first, int n,
+                                   bool by_user, struct user_batch *batch, uint32_t *items, float *buffer, double *out,
+                                   struct pasta_err *err)
 {
     struct batch_list lists[OBS_KINDS] = {{0}};
     for (int i = 0; i < n; i++)
@@ -48,7 +51,8 @@ static pasta_status evidence_block(const struct pasta_em *em, const struct user_
     return pt_scope_close(err);
 }
 
-pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out, struct pasta_err *err)
+pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out,
+                         struct pasta_err *err)
 {
     pasta_status status = PASTA_OK;
     struct user_batch batch = {0};
@@ -97,7 +101,8 @@ double em_mean_loglik(const struct pasta_em *em, enum em_phase phase, bool held_
     double sum = 0;
     int64_t observations = 0;
     for (int kind = 0; kind < OBS_KINDS; kind++) {
-        for (size_t i = 0; em_phase_has(phase, (enum observation_kind)kind) && i < user_data_count(data, (enum observation_kind)kind); i++) {
+        const size_t n = em_phase_has(phase, (enum observation_kind)kind) ? user_data_count(data, (enum observation_kind)kind) : 0;
+        for (size_t i = 0; i < n; i++) {
             if (data->held_out[user_data_owner(data, (enum observation_kind)kind, i)] != held_out)
                 continue;
             observations++;

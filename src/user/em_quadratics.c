@@ -101,7 +101,8 @@ static void observe_pair(struct quadratics *q, const struct obs_pair *p, size_t 
     memset(x, 0, (size_t)q->dim * sizeof *x);
     add_image(q, p->image[0], 1, x);
     add_image(q, p->image[1], -1, x);
-    double s = q->start->scale * (em_cosine(q->em->data, p->image[0], p->text) - em_cosine(q->em->data, p->image[1], p->text)) + dot(q->common, x, q->dim);
+    const double first = em_cosine(q->em->data, p->image[0], p->text), second = em_cosine(q->em->data, p->image[1], p->text);
+    double s = q->start->scale * (first - second) + dot(q->common, x, q->dim);
     double prob = 1 / (1 + exp(-s));
     for (int j = 0; j < q->dim; j++)
         q->gradient[u * q->dim + j] += (p->label - prob) * x[j];
@@ -114,7 +115,8 @@ static void observe_rating(struct quadratics *q, const struct obs_rating *r, siz
     const struct pasta_user_model *s = q->start;
     memset(x, 0, (size_t)q->dim * sizeof *x);
     add_image(q, r->image, s->rating_gain / s->rating_noise, x);
-    double residual = (r->rating - s->rating_offset - s->rating_gain * s->scale * em_cosine(q->em->data, r->image, r->text)) / s->rating_noise - dot(q->common, x, q->dim);
+    const double cosine = em_cosine(q->em->data, r->image, r->text);
+    double residual = (r->rating - s->rating_offset - s->rating_gain * s->scale * cosine) / s->rating_noise - dot(q->common, x, q->dim);
     for (int j = 0; j < q->dim; j++) {
         q->gradient[u * q->dim + j] += residual * x[j];
         q->sum_x[u * q->dim + j] += x[j];
@@ -128,7 +130,8 @@ static void observe_rating(struct quadratics *q, const struct obs_rating *r, siz
 static void observe_turn(struct quadratics *q, const struct obs_turn *t, size_t u, double *scratch)
 {
     const struct pasta_user_data *data = q->em->data;
-    double *x = pasta_calloc((size_t)t->count * q->dim + q->dim, sizeof *x), *mean = x + (size_t)t->count * q->dim, *p = scratch, sum = 0, max = -INFINITY;
+    double *x = pasta_calloc((size_t)t->count * q->dim + q->dim, sizeof *x), *mean = x + (size_t)t->count * q->dim, *p = scratch;
+    double sum = 0, max = -INFINITY;
     for (int l = 0; l < t->count; l++) {
         const struct obs_column *c = &data->columns[t->first + l];
         p[l] = 0;
@@ -183,7 +186,8 @@ static void observe_all(struct quadratics *q)
     free(x);
 }
 
-/* The taste that fits everybody, by Newton steps. Its prior variance 1/ridge is fitted too: the mean of the posterior second moments of its entries. */
+/* The taste that fits everybody, by Newton steps. Its prior variance 1/ridge is fitted too: the mean of the posterior second moments of
+ * its entries. */
 static void fit_common(struct quadratics *q)
 {
     size_t d = (size_t)q->dim;

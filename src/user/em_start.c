@@ -1,8 +1,8 @@
 /* em_start.c: where training starts.
  *
- * The score starts as scale * cos(e_I, e_p), the encoder's own. Its scale is the maximum-likelihood one on the training pairs (a logistic regression on one
- * variable: concave, solved by Newton's method), the rating head is the least-squares line. So the first steps are spent on tastes and not on
- * units, whatever logit scale the encoder was trained with. Tastes come from clusters of the users, or at random.
+ * The score starts as scale * cos(e_I, e_p), the encoder's own. Its scale is the maximum-likelihood one on the training pairs (a logistic
+ * regression on one variable: concave, solved by Newton's method), the rating head is the least-squares line. So the first steps are spent
+ * on tastes and not on units, whatever logit scale the encoder was trained with. Tastes come from clusters of the users, or at random.
  */
 #include <math.h>
 #include <string.h>

@@ -60,7 +60,8 @@ double em_cosine(const struct pasta_user_data *data, int32_t image, int32_t text
 /* --- em_evidence.c --- */
 size_t em_group(const struct pasta_em *em, enum observation_kind kind, size_t i);
 /* Log-likelihood of all observations of the kinds in the phase under `net`, summed by group (or by user): out [G,K] or [users,K]. */
-pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out,
+                         struct pasta_err *err) PASTA_MUST_CHECK;
 /* gamma [K] of a group under the present prior. */
 void em_responsibility(const struct pasta_em *em, size_t group, double *gamma);
 /* Mean log-likelihood an observation under the present evidence, over training or held-out groups; NAN where there are none. */

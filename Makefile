@@ -2,6 +2,7 @@
 #
 #   CONFIG=release|debug   optimisation           BUILD=DIR          where objects go (build/CONFIG)
 #   SANITIZE=address,undefined                    TORCH_DIR=DIR      a newer libtorch (a PyTorch wheel's folder) than the system's
+#   PASTA_SHARED=DIR       reference files that are not part of the repository; tests without theirs are skipped (../shared)
 
 CONFIG   ?= release
 SANITIZE ?=
@@ -50,12 +51,12 @@ CMD_MAIN = $(sort $(wildcard src/cmd/pasta.c src/cmd/pasta_*.c))
 CMD_OBJ  = $(patsubst src/%.c,$(BUILD)/%.o,$(filter-out $(CMD_MAIN),$(wildcard src/cmd/*.c)))
 CMD_LIB  = $(BUILD)/libcmd.a
 BINS     = $(foreach f,$(CMD_MAIN),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
-TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c tests/fault/test_*.c))
+TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c))
 TESTS    = $(TEST_C:%.c=$(BUILD)/%)
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH    = $(BUILD)/bench
 
-.PHONY: all test check check-headers check-deps bench clean install help compile_commands.json
+.PHONY: all tests test check-headers check-deps bench clean install help compile_commands.json
 .DELETE_ON_ERROR:
 
 all: $(BINS) $(MODULE) ## build every binary (the default)

@@ -179,6 +179,8 @@ static pasta_status write_manifest(const struct pasta_context *context, struct p
     struct pasta_manifest *m = pasta_manifest_new(command.name, context->argc, context->argv, &context->config);
     pasta_status status = PASTA_OK;
     torch_manifest(m);
+    if (*context->config.world.lexicon)
+        status = pasta_manifest_input(m, context->config.world.lexicon, err);
     for (int i = 0; strcmp(outputs[i], "manifest.json") != 0 && status == PASTA_OK; i++)
         status = pasta_manifest_output(m, context->out, outputs[i], err);
     pasta_manifest_count(m, "steps", context->config.clip.train.steps);
@@ -214,7 +216,7 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
         return pasta_fail(err, PASTA_ERR_USAGE, "clip.train.steps times clip.train.batch: expected at most %lld pairs", (long long)CLIP_HELD_OUT_FIRST);
     pasta_status status = pasta_run_dir(context->out, context->force, context->resume, outputs, &complete, err);
     if (status == PASTA_OK)
-        status = pasta_run_stamp(context, NULL, 0, err);
+        status = pasta_run_stamp(context, &(struct pasta_stamp_input){"lexicon", config->world.lexicon}, 1, err);
     if (status == PASTA_OK && complete)
         pasta_info("'%s' is complete: nothing to do", context->out);
     else if (status == PASTA_OK)

@@ -1,4 +1,6 @@
 /* pasta-train-pasta: the agent's value functions f and V, by implicit Q-learning on any mix of session files. */
+#include <dirent.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,21 +46,29 @@ static pasta_status read_sessions(struct pasta_sessions *sessions, struct pasta_
     return st;
 }
 
+/* What a start model is read from: config.json, tokenizer.model and the weights, which may be in shards with their index. */
+static int is_model_file(const struct dirent *e)
+{
+    return strcmp(e->d_name, "config.json") == 0 || strcmp(e->d_name, "tokenizer.model") == 0 || fnmatch("model*.safetensors*", e->d_name, 0) == 0;
+}
+
 /* What decides the result besides the settings: the sessions, and the model to start from. The caller frees the list, its strings are the
  * arena's. */
 static struct pasta_stamp_input *list_inputs(const struct pasta_context *context, struct pasta_arena *arena, int *n)
 {
-    static const char *const files[] = {"config.json", "tokenizer.model", "model.safetensors"};
-    struct pasta_stamp_input *inputs = pasta_calloc((size_t)session_paths.count + sizeof files / sizeof *files, sizeof *inputs);
     char *model = *context->config.value.model ? pasta_strdup(context->config.value.model) : pasta_data_path("models/gemma-sketch");
+    struct dirent **files = NULL;
+    const int listed = scandir(model, &files, is_model_file, alphasort), n_files = listed > 0 ? listed : 0;
+    struct pasta_stamp_input *inputs = pasta_calloc((size_t)(session_paths.count + n_files), sizeof *inputs);
     *n = 0;
     for (int i = 0; i < session_paths.count; i++)
         inputs[(*n)++] = (struct pasta_stamp_input){pasta_arena_printf(arena, "sessions/%d", i), session_paths.items[i]};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = pasta_arena_printf(arena, "%s/%s", model, files[i]);
-        if (pasta_file_exists(path)) /* without weights the model starts at random */
-            inputs[(*n)++] = (struct pasta_stamp_input){pasta_arena_printf(arena, "model/%s", files[i]), path};
+    for (int i = 0; i < n_files; i++) {
+        inputs[(*n)++] = (struct pasta_stamp_input){pasta_arena_printf(arena, "model/%s", files[i]->d_name),
+                                                    pasta_arena_printf(arena, "%s/%s", model, files[i]->d_name)};
+        free(files[i]);
     }
+    free(files);
     free(model);
     return inputs;
 }
@@ -114,7 +124,7 @@ static void describe(const struct pasta_context *context, const struct pasta_val
         {"parameters", "", parameters},
         {"steps", "", (double)(s->choice_steps + s->train.steps)},
         {"transitions_a_step", "", (double)s->train.batch},
-        {"training_memory", "bytes", 4 * parameters * (s->shared_trunk ? 3 : 2.5)}, /* weights, gradients, target network */
+        {"weights_memory", "bytes", 4 * parameters * (s->shared_trunk ? 3 : 2.5)}, /* weights, gradients, target network */
     };
     if (context->dry_run)
         pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);

@@ -13,7 +13,7 @@ grep -qx 'pasta-sketch: error: --json has no meaning for pasta-sketch' "$work/st
 run 2 "$bin/pasta-info" --json "$work/prompts.txt"
 grep -qx 'pasta-info: error: --json has no meaning for pasta-info' "$work/stderr" || { fail "refusal"; cat "$work/stderr"; }
 
-# The summaries of the other stages are tested by the scripts named after them; pasta-evaluate has none.
+# The summaries of the other stages are tested by the scripts named after them; that of pasta-evaluate here.
 set -- --config tests/tiny.json --prompts "$work/prompts.txt" --out "$work/evaluate" --json
 for again in "" --resume; do
     listed pasta-evaluate json || fail "pasta-evaluate --help does not list --json"

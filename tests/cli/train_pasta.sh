@@ -10,7 +10,7 @@ set -- --config $config --set value.model="$work/model" --out "$work/pasta"
 train() { "$bin/pasta-train-pasta" "$@"; }
 
 run 0 train "$@" "${s[@]}" --dry-run --json
-grep -qE '^\{"sessions":12,"parameters":[0-9]+,"steps":9,"transitions_a_step":8,"training_memory":[0-9.e+]+\}$' "$work/stdout" ||
+grep -qE '^\{"sessions":12,"parameters":[0-9]+,"steps":9,"transitions_a_step":8,"weights_memory":[0-9.e+]+\}$' "$work/stdout" ||
     { fail "--dry-run --json"; cat "$work/stdout"; }
 [ ! -e "$work/pasta" ] || fail "--dry-run wrote"
 

@@ -22,8 +22,8 @@
 #include "pasta/io/safetensors.h"
 #include "pasta/model/clip.h"
 #include "plan.h"
-#include "run_stamp.h"
 #include "record_files.h"
+#include "run_stamp.h"
 #include "torch_command.h"
 
 static const char *model_path, *prompts_path, *images_path, *image_root;

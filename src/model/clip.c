@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "clip_impl.h"
+#include "folder_hash.h"
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
-#include "pasta/io/sha256.h"
 #include "pasta/model/weights.h"
 
 enum { BATCH = 64 }; /* rows that one forward pass takes */
@@ -30,24 +30,8 @@ static pasta_status load_weights(struct pasta_clip *clip, const char *dir, char 
     return status;
 }
 
-/* The encoder's identity: weights, and every other file that has a say in an embedding. */
-static pasta_status hash_folder(const char *dir, const char *weights_hash, char hash[65], struct pasta_err *err)
-{
-    static const char *const names[] = {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "tokenizer.json"};
-    struct pasta_str all = {0};
-    pasta_status status = PASTA_OK;
-    pasta_str_add(&all, weights_hash);
-    for (size_t i = 0; i < sizeof names / sizeof *names && status == PASTA_OK; i++) {
-        char file_hash[65], *path = pasta_path_join(dir, names[i]);
-        if (pasta_file_exists(path) && (status = pasta_sha256_file(path, file_hash, err)) == PASTA_OK)
-            pasta_str_printf(&all, "\n%s %s", names[i], file_hash);
-        free(path);
-    }
-    if (status == PASTA_OK)
-        pasta_sha256(all.data, all.length, hash);
-    pasta_str_release(&all);
-    return status;
-}
+/* Besides the weights, every file that has a say in an embedding. */
+static const char *const files[] = {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "tokenizer.json", NULL};
 
 pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_clip **out, struct pasta_err *err)
 {
@@ -71,7 +55,7 @@ pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_c
     if (status == PASTA_OK)
         status = load_weights(clip, dir, weights_hash, err);
     if (status == PASTA_OK)
-        status = hash_folder(dir, weights_hash, clip->hash, err);
+        status = model_folder_hash(dir, weights_hash, files, clip->hash, err);
     free(embedded);
     if (status != PASTA_OK) {
         pasta_clip_free(clip);

@@ -69,7 +69,7 @@ struct view {
     const struct pasta_gemma_pack *pack;
     struct rope rope;        /* of all tokens [B,1,T,d/2] */
     struct rope read_rope;   /* of the tokens read out [B,1,R,d/2] */
-    pt read_index;           /* i64 [B*R], into the rows of [B*T,...] */
+    pt read_index;           /* i64 [B*R], into the rows of [B*T,...]; NULL: all tokens are read out, and no read_* is used */
     pt prefix_bias;          /* [1,1,P,P], prefix -> prefix */
     pt fork_bias;            /* [B,1,N,1,P], branch -> prefix */
     pt branch_bias;          /* [1,1,W,W], branch -> itself */
@@ -89,24 +89,14 @@ static void token_view(const struct pasta_gemma_pack *p, int64_t row, int64_t t,
     }
 }
 
-static struct view make_view(const struct pasta_gemma *g, const struct pasta_gemma_pack *p)
+/* What the tokens read out see; positions [B,T]. */
+static void add_reads(struct view *view, const struct pasta_gemma *g, const struct pasta_gemma_pack *p, const int64_t *positions)
 {
-    const int64_t B = p->rows, P = p->prefix, N = p->branches, W = p->width, R = p->reads, T = P + N * W;
-    const int64_t last = g->config.max_position_embeddings - 1;
-    int64_t *positions = pasta_malloc((size_t)(B * T) * sizeof *positions), *reads = pasta_malloc((size_t)(B * R) * sizeof *reads);
+    const int64_t B = p->rows, R = p->reads, T = p->prefix + p->branches * p->width, last = g->config.max_position_embeddings - 1;
+    int64_t *reads = pasta_malloc((size_t)(B * R) * sizeof *reads);
     int64_t *read_positions = pasta_malloc((size_t)(B * R) * sizeof *read_positions);
-    float *fork = pasta_malloc((size_t)(B * N * P) * sizeof *fork), *read = pasta_malloc((size_t)(B * R * T) * sizeof *read);
-    for (int64_t b = 0; b < B; b++) {
-        for (int64_t t = 0; t < P; t++)
-            positions[b * T + t] = t;
-        for (int64_t n = 0; n < N; n++) {
-            const int64_t seen = p->fork[b * N + n];
-            assert(seen >= 1 && seen <= P);
-            for (int64_t w = 0; w < W; w++)
-                positions[b * T + P + n * W + w] = seen + w < last ? seen + w : last; /* beyond it there is padding alone */
-            for (int64_t t = 0; t < P; t++)
-                fork[(b * N + n) * P + t] = t < seen ? 0 : UNSEEN;
-        }
+    float *read = pasta_malloc((size_t)(B * R * T) * sizeof *read);
+    for (int64_t b = 0; b < B; b++)
         for (int64_t r = 0; r < R; r++) {
             const int64_t at = p->read[b * R + r];
             int64_t seen, own;
@@ -118,22 +108,43 @@ static struct view make_view(const struct pasta_gemma *g, const struct pasta_gem
             reads[b * R + r] = b * T + at;
             read_positions[b * R + r] = positions[b * T + at];
         }
+    view->read_rope = rope_at(g, i64_tensor(g, read_positions, PT_SHAPE(B, R)));
+    view->read_index = i64_tensor(g, reads, PT_SHAPE(B * R));
+    view->read_bias = pt_to_device(pt_from_f32(read, PT_SHAPE(B, 1, R, T)), g->device);
+    free(read);
+    free(read_positions);
+    free(reads);
+}
+
+static struct view make_view(const struct pasta_gemma *g, const struct pasta_gemma_pack *p)
+{
+    const int64_t B = p->rows, P = p->prefix, N = p->branches, W = p->width, T = P + N * W;
+    const int64_t last = g->config.max_position_embeddings - 1;
+    int64_t *positions = pasta_malloc((size_t)(B * T) * sizeof *positions);
+    float *fork = pasta_malloc((size_t)(B * N * P) * sizeof *fork);
+    for (int64_t b = 0; b < B; b++) {
+        for (int64_t t = 0; t < P; t++)
+            positions[b * T + t] = t;
+        for (int64_t n = 0; n < N; n++) {
+            const int64_t seen = p->fork[b * N + n];
+            assert(seen >= 1 && seen <= P);
+            for (int64_t w = 0; w < W; w++)
+                positions[b * T + P + n * W + w] = seen + w < last ? seen + w : last; /* beyond it there is padding alone */
+            for (int64_t t = 0; t < P; t++)
+                fork[(b * N + n) * P + t] = t < seen ? 0 : UNSEEN;
+        }
     }
     struct view view = {
         .config = &g->config,
         .pack = p,
         .rope = rope_at(g, i64_tensor(g, positions, PT_SHAPE(B, T))),
-        .read_rope = rope_at(g, i64_tensor(g, read_positions, PT_SHAPE(B, R))),
-        .read_index = i64_tensor(g, reads, PT_SHAPE(B * R)),
         .prefix_bias = causal_bias(g, P),
         .fork_bias = N ? pt_to_device(pt_from_f32(fork, PT_SHAPE(B, 1, N, 1, P)), g->device) : NULL,
         .branch_bias = N ? causal_bias(g, W) : NULL,
-        .read_bias = pt_to_device(pt_from_f32(read, PT_SHAPE(B, 1, R, T)), g->device),
     };
-    free(read);
+    if (p->read)
+        add_reads(&view, g, p, positions);
     free(fork);
-    free(read_positions);
-    free(reads);
     free(positions);
     return view;
 }
@@ -186,26 +197,34 @@ static pt read_rows(const struct view *view, pt x)
                       PT_SHAPE(view->pack->rows, view->pack->reads, n));
 }
 
+/* x [B,T,D] -> [B,T,D]; where `reading`, of the tokens read out only, [B,R,D]. Its own scope, so that inference holds one layer's
+ * temporaries at a time. */
+static pt run_layer(const struct view *view, const struct layer *layer, pt x, bool reading)
+{
+    const struct pasta_gemma_config *c = view->config;
+    const int64_t d = c->head_dim;
+    const double scale = 1 / sqrt((double)d);
+    pt_scope_open();
+    pt h = pt_rms_norm(x, layer->attn_norm, c->rms_norm_eps);
+    pt k = rotate(split_heads(pt_linear(h, layer->k, NULL), d), view->rope); /* [B,g,T,d] */
+    pt v = split_heads(pt_linear(h, layer->v, NULL), d);
+    if (reading) { /* from here on only the tokens read out matter */
+        x = read_rows(view, x);
+        h = read_rows(view, h);
+    }
+    pt q = rotate(split_heads(pt_linear(h, layer->q, NULL), d), reading ? view->read_rope : view->rope);
+    pt mixed = reading ? pt_attention(q, k, v, view->read_bias, scale) : packed_attention(view, q, k, v, scale);
+    x = pt_add(x, pt_linear(join_heads(mixed), layer->o, NULL));
+    x = pt_yield(pt_add(x, mlp(layer, pt_rms_norm(x, layer->mlp_norm, c->rms_norm_eps))));
+    return pt_scope_close(NULL) == PASTA_OK ? x : NULL; /* the enclosing scope carries the cause */
+}
+
 pt pasta_gemma_packed(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack)
 {
-    const int64_t d = g->config.head_dim, T = pack->prefix + pack->branches * pack->width;
-    const double eps = g->config.rms_norm_eps, scale = 1 / sqrt((double)d);
     const struct view view = make_view(g, pack);
-    pt x = embed(g, i64_tensor(g, pack->ids, PT_SHAPE(pack->rows, T))); /* [B,T,D] */
-    for (int64_t l = 0; l < g->config.num_hidden_layers; l++) {
-        const struct layer *layer = &g->layers[l];
-        const bool last = l == g->config.num_hidden_layers - 1;
-        pt h = pt_rms_norm(x, layer->attn_norm, eps);
-        pt k = rotate(split_heads(pt_linear(h, layer->k, NULL), d), view.rope); /* [B,g,T,d] */
-        pt v = split_heads(pt_linear(h, layer->v, NULL), d);
-        if (last) { /* from here on only the tokens read out matter */
-            x = read_rows(&view, x);
-            h = read_rows(&view, h);
-        }
-        pt q = rotate(split_heads(pt_linear(h, layer->q, NULL), d), last ? view.read_rope : view.rope);
-        pt mixed = last ? pt_attention(q, k, v, view.read_bias, scale) : packed_attention(&view, q, k, v, scale);
-        x = pt_add(x, pt_linear(join_heads(mixed), layer->o, NULL));
-        x = pt_add(x, mlp(layer, pt_rms_norm(x, layer->mlp_norm, eps)));
-    }
-    return pt_rms_norm(x, g->norm, eps); /* [B,R,D] */
+    const int64_t layers = g->config.num_hidden_layers;
+    pt x = embed(g, i64_tensor(g, pack->ids, PT_SHAPE(pack->rows, pack->prefix + pack->branches * pack->width))); /* [B,T,D] */
+    for (int64_t l = 0; l < layers; l++)
+        x = run_layer(&view, &g->layers[l], x, l == layers - 1 && pack->read);
+    return pt_rms_norm(x, g->norm, g->config.rms_norm_eps); /* [B,R,D] */
 }

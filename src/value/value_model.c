@@ -9,6 +9,7 @@
 #include "pasta/base/paths.h"
 #include "pasta/base/rng.h"
 #include "pasta/io/file.h"
+#include "pasta/model/gemma_text.h"
 #include "pasta/model/weights.h"
 #include "value_impl.h"
 
@@ -21,12 +22,7 @@ static pasta_status load_tokenizer(struct pasta_value_model *m, const char *dir,
     char *path = pasta_path_join(dir, "tokenizer.model");
     pasta_status st = pasta_file_read(path, &m->tokenizer, err);
     if (st == PASTA_OK)
-        st = pasta_spm_load(path, &m->spm, err);
-    if (st == PASTA_OK && pasta_spm_vocab(m->spm) > pasta_gemma_shape(m->f)->vocab_size)
-        st = pasta_fail(err, PASTA_ERR_INPUT, "\"%s\": expected at most %lld pieces, the model's vocab_size, found %d", path,
-                        (long long)pasta_gemma_shape(m->f)->vocab_size, pasta_spm_vocab(m->spm));
-    if (st == PASTA_OK && pasta_spm_bos(m->spm) < 0)
-        st = pasta_fail(err, PASTA_ERR_INPUT, "\"%s\": expected a piece <bos>, found none", path);
+        st = pasta_gemma_tokenizer(m->f, dir, &m->spm, err);
     free(path);
     return st;
 }

@@ -17,7 +17,7 @@
 #include "pasta/base/rng.h"
 #include "pasta/io/file.h"
 #include "pasta/io/safetensors.h"
-#include "pasta/model/gemma.h"
+#include "pasta/model/gemma_text.h"
 #include "pasta/model/spm.h"
 
 static const double TOLERANCE = 1e-4; /* float32 against float32 in another order of summation; hidden states have size 1 */
@@ -161,11 +161,220 @@ static void hidden_states_match(void **state)
     pasta_gemma_free(g);
 }
 
+/* --- texts --- */
+
+struct texts { cJSON *cases; int64_t *ids[8]; int n[8], count; };
+
+/* tokens.json as the tokenizer of `t` reads it: the ids are those of the reference. */
+static struct texts encode_texts(const struct pasta_gemma_text *t)
+{
+    struct texts texts = {0};
+    struct pasta_err err = {0};
+    char *path = parity_path("tokens.json");
+    struct pasta_str json = {0};
+    assert_int_equal(pasta_file_read(path, &json, &err), PASTA_OK);
+    assert_int_equal(pasta_json_parse(json.data, json.length, path, &texts.cases, &err), PASTA_OK);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, texts.cases) {
+        const int i = texts.count++;
+        const cJSON *want = cJSON_GetObjectItem(item, "ids");
+        assert_true(i < 8);
+        const char *text = cJSON_GetObjectItem(item, "text")->valuestring;
+        assert_int_equal(pasta_gemma_text_ids(t, text, &texts.ids[i], &texts.n[i], &err), PASTA_OK);
+        assert_int_equal(texts.n[i], cJSON_GetArraySize(want));
+        for (int j = 0; j < texts.n[i]; j++)
+            assert_int_equal(texts.ids[i][j], cJSON_GetArrayItem(want, j)->valueint);
+    }
+    pasta_str_release(&json);
+    free(path);
+    return texts;
+}
+
+static void texts_release(struct texts *texts)
+{
+    for (int i = 0; i < texts->count; i++)
+        free(texts->ids[i]);
+    cJSON_Delete(texts->cases);
+}
+
+static struct pasta_gemma_text *load_texts(const char *dir, pt_dtype dtype)
+{
+    struct pasta_err err = {0};
+    struct pasta_gemma_text *t = NULL;
+    if (pasta_gemma_text_load(dir, "cpu", dtype, &t, &err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    return t;
+}
+
+static struct pasta_gemma_text *load_tiny_texts(pt_dtype dtype)
+{
+    char *dir = parity_path("config.json");
+    *strrchr(dir, '/') = 0;
+    struct pasta_gemma_text *t = load_texts(dir, dtype);
+    free(dir);
+    return t;
+}
+
+/* Hidden states and log-probabilities of whole texts in one batch against the reference; the bounds are relative for log p. */
+static void check_texts(pt_dtype dtype, double hidden_bound, double log_prob_bound)
+{
+    enum { B = 7, T = 47, D = 64 };
+    struct pasta_err err = {0};
+    struct pasta_gemma_text *t = load_tiny_texts(dtype);
+    struct pasta_safetensors *expected = load_expected();
+    const float *want_hidden = expected_data(expected, "last_hidden_state"), *want = expected_data(expected, "sequence_log_prob");
+    struct texts texts = encode_texts(t);
+    float hidden[B * D];
+    double log_prob[B], off_hidden = 0, off = 0;
+    assert_int_equal(texts.count, B);
+    if (pasta_gemma_text_read(t, B, (const int64_t *const *)texts.ids, texts.n, hidden, log_prob, &err) != PASTA_OK)
+        fail_msg("%s", err.message);
+    for (int b = 0; b < B; b++) {
+        off_hidden = fmax(off_hidden, largest_difference(hidden + b * D, want_hidden + (b * T + texts.n[b] - 1) * D, D));
+        assert_true(isfinite(log_prob[b]));
+        off = fmax(off, fabs(log_prob[b] / want[b] - 1));
+    }
+    print_message("%s: hidden states off by %.1e, log-probabilities by %.1e relative\n", pt_dtype_name(dtype), off_hidden, off);
+    assert_true(off_hidden <= hidden_bound);
+    assert_true(off <= log_prob_bound);
+    texts_release(&texts);
+    pasta_safetensors_close(expected);
+    pasta_gemma_text_free(t);
+}
+
+static void texts_match(void **state)
+{
+    (void)state;
+    check_texts(PT_F32, TOLERANCE, 1e-5);
+}
+
+/* bfloat16 keeps 8 bits; the reference computed in float32. */
+static void texts_match_in_bfloat16(void **state)
+{
+    (void)state;
+    check_texts(PT_BF16, 0.1, 1e-2);
+}
+
+static void last_logits_match(void **state)
+{
+    (void)state;
+    enum { B = 7, T = 47, V = 768 };
+    struct pasta_err err = {0};
+    struct pasta_gemma *g = load_tiny();
+    struct pasta_safetensors *expected = load_expected();
+    const int64_t *lengths = expected_data(expected, "lengths");
+    int64_t last[B];
+    for (int b = 0; b < B; b++)
+        last[b] = lengths[b] - 1;
+    const struct pasta_gemma_pack pack = {.rows = B, .prefix = T, .reads = 1, .ids = expected_data(expected, "input_ids"), .read = last};
+    float logits[B * V];
+    pt_grad_enable(false);
+    pt_scope_open();
+    pt embedding = pasta_params_get(pasta_gemma_params(g), "model.embed_tokens.weight");
+    pt_copy_f32(pt_linear(pasta_gemma_packed(g, &pack), embedding, NULL), logits);
+    assert_int_equal(pt_scope_close(&err), PASTA_OK);
+    const double off = largest_difference(logits, expected_data(expected, "last_token_logits"), B * V);
+    print_message("logits off by %.1e\n", off);
+    assert_true(off <= TOLERANCE);
+    pasta_safetensors_close(expected);
+    pasta_gemma_free(g);
+}
+
 static void random_ids(int64_t *ids, int64_t n, uint32_t stream)
 {
     struct pasta_rng rng = pasta_rng_at(1, PASTA_RNG_TEST, stream, 0, 0);
     for (int64_t i = 0; i < n; i++)
         ids[i] = 4 + pasta_rng_below(&rng, 700);
+}
+
+/* A random network whose vocabulary takes several parts of the softmax, in a folder of its own with gemma-tiny's tokenizer. */
+static void save_wide(const char *dir)
+{
+    static const char config[] = "{\"model_type\": \"gemma\", \"vocab_size\": 20000, \"hidden_size\": 16, \"intermediate_size\": 32, "
+                                 "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"head_dim\": 8, "
+                                 "\"max_position_embeddings\": 1500, \"initializer_range\": 1}";
+    struct pasta_err err = {0};
+    struct pasta_gemma *g;
+    struct pasta_str tokenizer = {0};
+    bool initialised;
+    char *from = parity_path("tokenizer.model"), *to = pasta_path_join(dir, "tokenizer.model"), *json = pasta_path_join(dir, "config.json");
+    assert_int_equal(pasta_file_write(json, config, sizeof config - 1, &err), PASTA_OK);
+    assert_int_equal(pasta_gemma_load(dir, "cpu", PT_F32, 1, &initialised, &g, &err), PASTA_OK);
+    assert_int_equal(pasta_gemma_save(g, dir, "GemmaForCausalLM", NULL, &err), PASTA_OK);
+    assert_int_equal(pasta_file_read(from, &tokenizer, &err), PASTA_OK);
+    assert_int_equal(pasta_file_write(to, tokenizer.data, tokenizer.length, &err), PASTA_OK);
+    pasta_str_release(&tokenizer);
+    pasta_gemma_free(g);
+    free(json);
+    free(to);
+    free(from);
+}
+
+/* Token by token, the whole vocabulary at once, in double. */
+static double slow_log_prob(const struct pasta_gemma *g, const int64_t *ids, int n)
+{
+    enum { V = 20000 };
+    static float logits[1500 * V];
+    double sum = 0;
+    pt_grad_enable(false);
+    pt_scope_open();
+    pt embedding = pasta_params_get(pasta_gemma_params((struct pasta_gemma *)g), "model.embed_tokens.weight");
+    pt_copy_f32(pt_linear(plain(g, ids, 1, n), embedding, NULL), logits);
+    assert_int_equal(pt_scope_close(NULL), PASTA_OK);
+    for (int i = 0; i + 1 < n; i++) {
+        double all = 0;
+        for (int v = 0; v < V; v++)
+            all += exp((double)logits[(size_t)i * V + v] - logits[(size_t)i * V]);
+        sum += (double)logits[(size_t)i * V + ids[i + 1]] - logits[(size_t)i * V] - log(all);
+    }
+    return sum;
+}
+
+static void texts_do_not_see_each_other(void **state)
+{
+    (void)state;
+    enum { N = 4, D = 16, LONGEST = 1400 };
+    static const int lengths[N] = {3, LONGEST, 1, 200}; /* together more tokens than are scored at a time */
+    struct pasta_err err = {0};
+    char dir[] = "/tmp/pasta-gemma-XXXXXX", command[60];
+    assert_non_null(mkdtemp(dir));
+    save_wide(dir);
+    struct pasta_gemma_text *t = load_texts(dir, PT_F32);
+    struct pasta_gemma *g;
+    bool initialised;
+    assert_int_equal(pasta_gemma_load(dir, "cpu", PT_F32, 0, &initialised, &g, &err), PASTA_OK);
+    int64_t *ids[N], *one;
+    float hidden[N * D], alone[D];
+    double log_prob[N], alone_log_prob;
+    int n;
+    for (int i = 0; i < N; i++) {
+        ids[i] = pasta_malloc(sizeof(int64_t) * LONGEST);
+        random_ids(ids[i], lengths[i], (uint32_t)i);
+        for (int j = 0; j < lengths[i]; j++)
+            ids[i][j] = ids[i][j] * 28 % 20000;
+    }
+    assert_int_equal(pasta_gemma_text_read(t, N, (const int64_t *const *)ids, lengths, hidden, log_prob, &err), PASTA_OK);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(pasta_gemma_text_read(t, 1, (const int64_t *const *)&ids[i], &lengths[i], alone, &alone_log_prob, &err), PASTA_OK);
+        const double slow = slow_log_prob(g, ids[i], lengths[i]);
+        assert_true(largest_difference(hidden + i * D, alone, D) <= 1e-5);
+        assert_true(fabs(log_prob[i] - alone_log_prob) <= 1e-5 * fabs(alone_log_prob));
+        assert_true(fabs(log_prob[i] - slow) <= 1e-5 * fabs(slow));
+        free(ids[i]);
+    }
+    assert_true(log_prob[2] == 0); /* <bos> alone */
+
+    /* what is longer than the model's context is refused, not cut */
+    char *text = pasta_malloc(3001);
+    memset(text, 'x', 3000);
+    text[3000] = 0;
+    assert_int_equal(pasta_gemma_text_ids(t, text, &one, &n, &err), PASTA_ERR_INPUT);
+    assert_non_null(strstr(err.message, "at most 1500 tokens"));
+    free(text);
+    pasta_gemma_free(g);
+    pasta_gemma_text_free(t);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
 }
 
 static void packed_equals_one_by_one(void **state)
@@ -330,6 +539,10 @@ int main(void)
         cmocka_unit_test(tokenizer_matches),
         cmocka_unit_test(broken_tokenizer_is_refused),
         cmocka_unit_test(hidden_states_match),
+        cmocka_unit_test(texts_match),
+        cmocka_unit_test(texts_match_in_bfloat16),
+        cmocka_unit_test(last_logits_match),
+        cmocka_unit_test(texts_do_not_see_each_other),
         cmocka_unit_test(packed_equals_one_by_one),
         cmocka_unit_test(branches_may_end_at_the_last_position),
         cmocka_unit_test(packed_gradient_matches_finite_differences),

@@ -50,7 +50,7 @@ struct pasta_gemma_pack {
     int64_t rows, prefix, branches, width, reads; /* B, P, N, W, R; N may be 0 */
     const int64_t *ids;  /* [B,P+N*W] */
     const int64_t *fork; /* [B,N], 1..P */
-    const int64_t *read; /* [B,R], index into the row: the tokens whose hidden states are wanted */
+    const int64_t *read; /* [B,R], index into the row: the tokens whose hidden states are wanted; NULL: all, and R = P + N*W */
 };
 /* Hidden states after the final norm of the tokens read out [B,R,D]; the last layer computes no others. Equal within 1e-5 to those of the
  * branches run one by one, each after its prefix as a plain sequence (N = 0). Call inside a scope. */

@@ -18,7 +18,7 @@ WARN     = -Wall -Wextra -Wshadow -Wvla -Wpointer-arith
 CFLAGS   ?= $(OPT_$(CONFIG)) -g
 CXXFLAGS ?= $(OPT_$(CONFIG)) -g
 SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
-PACKAGES = libcjson zlib libpng cairo libcrypto libutf8proc
+PACKAGES = libcjson zlib libpng libjpeg libwebp libwebpdemux cairo libcrypto libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 VERSION  := $(shell cat VERSION 2>/dev/null)

@@ -44,7 +44,7 @@ static bool readable(const char *path)
         return false;
     struct pasta_image image = {0};
     struct pasta_err ignored = {0};
-    const bool ok = pasta_png_read(path, &image, &ignored) == PASTA_OK;
+    const bool ok = pasta_image_read(path, &image, &ignored) == PASTA_OK;
     pasta_image_release(&image);
     return ok;
 }

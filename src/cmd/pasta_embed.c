@@ -39,7 +39,7 @@ static const struct pasta_option options[] = {
     {"rankings", PASTA_OPT_STRINGS, &ranking_paths, "FILE", "ranking records", NULL},
     {"image-root", PASTA_OPT_STRING, &image_root, "DIR", "records: the folder above images/; a list: what its paths start from", NULL},
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "prompts: .txt (every line one), .tsv or .jsonl", NULL},
-    {"images", PASTA_OPT_STRING, &images_path, "LIST", "PNG files, a path a line", NULL},
+    {"images", PASTA_OPT_STRING, &images_path, "LIST", "PNG, JPEG or WebP files, a path a line", NULL},
     {"raw", PASTA_OPT_FLAG, &raw, NULL, "with --prompts and --images: vectors as they are, not L2-normalised", NULL},
     RECORDS_SKIP_BAD,
     {0}};
@@ -115,7 +115,7 @@ static pasta_status encode_batch(void *ctx, int64_t item, int worker, struct pas
     if (images) {
         struct pasta_image *decoded = pasta_calloc(n, sizeof *decoded);
         for (size_t i = 0; i < n && status == PASTA_OK; i++)
-            status = pasta_png_read(job->items[first + i], &decoded[i], err);
+            status = pasta_image_read(job->items[first + i], &decoded[i], err);
         if (status == PASTA_OK)
             status = pasta_clip_images(job->clip, decoded, (int)n, raw, out, err);
         for (size_t i = 0; i < n; i++)
@@ -195,7 +195,7 @@ static pasta_status plan(const struct pasta_context *context, const struct pasta
 {
     for (size_t i = 0; i < n_images; i++)
         if (!pasta_file_exists(paths[i]))
-            return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected a PNG file, found none", paths[i]);
+            return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected an image, found no file", paths[i]);
     const double dim = pasta_clip_dim(clip), images = (double)n_images, texts = (double)n_texts;
     const struct pasta_plan_row rows[] = {{"images", "", images}, {"texts", "", texts}, {"dim", "", dim},
                                           {"features_disk", "bytes", 4 * dim * (images + texts)}};
@@ -328,6 +328,17 @@ static void name_all(const struct records *r, struct names *images, struct names
     }
 }
 
+/* ROOT/images/ab/ID.png, or the same with another image format's ending, where there is such a file. */
+static const char *image_path(struct pasta_arena *arena, const char *root, const char *id)
+{
+    for (int i = 0; pasta_image_endings[i]; i++) {
+        const char *path = pasta_arena_printf(arena, "%s/images/%.2s/%s%s", root, id, id, pasta_image_endings[i]);
+        if (pasta_file_exists(path))
+            return path;
+    }
+    return pasta_arena_printf(arena, "%s/images/%.2s/%s%s", root, id, id, pasta_image_endings[0]);
+}
+
 /* settings.json: the records and the encoder decide the pack. Written with it, for a broken image is found late and leaves nothing
  * behind. */
 static pasta_status stamp(const struct pasta_context *context, struct pasta_err *err)
@@ -385,7 +396,7 @@ static pasta_status embed_records(const struct pasta_context *context, const str
         name_all(&records, &images, &texts);
         paths = pasta_calloc(images.n, sizeof *paths);
         for (size_t i = 0; i < images.n; i++)
-            paths[i] = pasta_arena_printf(&arena, "%s/images/%.2s/%s.png", image_root ? image_root : ".", images.items[i], images.items[i]);
+            paths[i] = image_path(&arena, image_root ? image_root : ".", images.items[i]);
     }
     if (status == PASTA_OK && context->dry_run) {
         status = plan(context, clip, paths, images.n, texts.n, err);

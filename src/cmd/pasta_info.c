@@ -52,15 +52,19 @@ static pasta_status info_safetensors(const char *path, struct pasta_err *err)
     return PASTA_OK;
 }
 
-static pasta_status info_png(const char *path, struct pasta_err *err)
+static pasta_status info_image(const char *path, struct pasta_err *err)
 {
+    struct pasta_str bytes = {0};
     struct pasta_image image;
-    pasta_status status = pasta_png_read(path, &image, err);
-    if (status != PASTA_OK)
-        return status;
-    printf("%s: PNG, %d x %d\n", path, image.width, image.height);
-    pasta_image_release(&image);
-    return PASTA_OK;
+    pasta_status status = pasta_file_read(path, &bytes, err);
+    if (status == PASTA_OK)
+        status = pasta_image_decode(bytes.data, bytes.length, path, &image, err);
+    if (status == PASTA_OK) {
+        printf("%s: %s, %d x %d\n", path, pasta_image_format(bytes.data, bytes.length), image.width, image.height);
+        pasta_image_release(&image);
+    }
+    pasta_str_release(&bytes);
+    return status;
 }
 
 /* The schema of the first record decides how the whole file is read. */
@@ -274,11 +278,12 @@ static pasta_status info(const char *path, struct pasta_err *err)
         return info_folder(path, err);
     if (pasta_ends_with(path, ".safetensors"))
         return info_safetensors(path, err);
-    if (pasta_ends_with(path, ".png"))
-        return info_png(path, err);
+    for (int i = 0; pasta_image_endings[i]; i++)
+        if (pasta_ends_with(path, pasta_image_endings[i]))
+            return info_image(path, err);
     if (pasta_ends_with(path, ".jsonl") || pasta_ends_with(path, ".jsonl.gz"))
         return info_jsonl(path, err);
-    return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a folder, .safetensors, .jsonl, .jsonl.gz or .png", path);
+    return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a folder, .safetensors, .jsonl, .jsonl.gz or an image (.png, .jpg, .webp)", path);
 }
 
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)

@@ -9,7 +9,7 @@ embed() { "$bin/pasta-embed" "$@"; }
 run 0 embed "$@" --dry-run --json
 grep -q '^{"images":288,"texts":[0-9]*,"dim":[0-9]*,"features_disk":[0-9]*}$' "$work/stdout" || { fail "--dry-run"; cat "$work/stdout"; }
 run 3 embed --config $config --sessions "$work/collect/sessions.jsonl" --image-root "$work" --dry-run
-grep -q "expected a PNG file, found none" "$work/stderr" || { fail "an image that is not there"; cat "$work/stderr"; }
+grep -q "expected an image, found no file" "$work/stderr" || { fail "an image that is not there"; cat "$work/stderr"; }
 
 run 0 embed "$@" --threads 1 --out "$work/one"
 run 0 embed "$@" --threads 2 --out "$work/two" --json

@@ -233,7 +233,7 @@ static void images_are_saved_once(void **state)
     assert_int_equal(pasta_file_read(path, &first, &err), PASTA_OK);
     assert_non_null(memmem(first.data, first.length, chunk, sizeof chunk - 1));
 
-    assert_int_equal(pasta_png_read(path, &image, &err), PASTA_OK);
+    assert_int_equal(pasta_image_read(path, &image, &err), PASTA_OK);
     assert_int_equal(fake_draw(NULL, prompt, 3, &original, &err), PASTA_OK);
     assert_memory_equal(image.pixels, original.pixels, 8 * 8 * 3);
 

@@ -7,7 +7,7 @@
 #define PASTA_AGENT_IMAGE_STORE_H
 #include "pasta/world/backend.h"
 
-/* Draws and saves one image, unless a readable PNG of that name is already there (a truncated one is replaced). Same arguments, same
+/* Draws and saves one image, unless a readable image of that name is already there (a truncated one is replaced). Same arguments, same
  * bytes; atomic; safe from several threads and processes, also for the same id. */
 pasta_status pasta_image_save(const struct pasta_t2i *t2i, const char *prompt, uint64_t seed, const char *id, const char *root,
                               struct pasta_err *err) PASTA_MUST_CHECK;

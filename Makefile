@@ -16,7 +16,7 @@ OPT_release = -O3
 OPT_debug   = -O0
 WARN     = -Wall -Wextra -Wshadow -Wvla -Wpointer-arith
 CFLAGS   ?= $(OPT_$(CONFIG)) -g
-CXXFLAGS ?= $(OPT_$(CONFIG)) -g
+CXXFLAGS ?= $(OPT_$(CONFIG):-O3=-O2) -g # the shim only calls ATen, and at -O3 GCC 14 warns of libtorch 2.6's own headers
 SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 PACKAGES = libcjson zlib libpng libjpeg libwebp libwebpdemux cairo libcrypto libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -24,9 +24,9 @@ PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 VERSION  := $(shell cat VERSION 2>/dev/null)
 COMMIT   := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || echo +changes)
 
-# A wheel's headers ask for C++20 from 2.14 on, and wheels before 2.7 are built with the old layout of std::string.
+# Wheels before 2.7 are built with the old layout of std::string.
 ifdef TORCH_DIR
-TORCH_CFLAGS = -std=c++20 -D_GLIBCXX_USE_CXX11_ABI=$(if $(shell nm -D $(TORCH_DIR)/lib/libc10.so 2>/dev/null | grep -m1 'c105ErrorC.*__cxx11'),1,0) \
+TORCH_CFLAGS = -D_GLIBCXX_USE_CXX11_ABI=$(if $(shell nm -D $(TORCH_DIR)/lib/libc10.so 2>/dev/null | grep -m1 'c105ErrorC.*__cxx11'),1,0) \
                -isystem $(TORCH_DIR)/include -isystem $(TORCH_DIR)/include/torch/csrc/api/include
 TORCH_LIBS   = -L$(TORCH_DIR)/lib -Wl,-rpath,$(TORCH_DIR)/lib -ltorch -ltorch_cpu -lc10 \
                $(if $(wildcard $(TORCH_DIR)/lib/libtorch_cuda.so),-Wl,--no-as-needed -ltorch_cuda -Wl,--as-needed)
@@ -36,7 +36,8 @@ TORCH_LIBS   = -ltorch -ltorch_cpu -lc10
 endif
 
 ALL_CFLAGS   = -std=c11 -D_GNU_SOURCE -Iinclude -MMD -MP -fPIC -pthread $(WARN) -Wmissing-prototypes $(SAN) $(PKG_CFLAGS) $(CFLAGS)
-ALL_CXXFLAGS = -std=c++17 -Iinclude -MMD -MP -fPIC -pthread -Wall $(SAN) $(TORCH_CFLAGS) $(PKG_CFLAGS) $(CXXFLAGS)
+# C++20 because libtorch's headers ask for it from 2.14 on; 1.13's take it too.
+ALL_CXXFLAGS = -std=c++20 -Iinclude -MMD -MP -fPIC -pthread -Wall $(SAN) $(TORCH_CFLAGS) $(PKG_CFLAGS) $(CXXFLAGS)
 ALL_LDFLAGS  = -pthread $(SAN) -Wl,--as-needed $(LDFLAGS)
 LIBS         = $(TORCH_LIBS) $(PKG_LIBS) -lopenblas -lm
 

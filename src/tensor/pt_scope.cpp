@@ -55,7 +55,7 @@ static std::string describe(const Tensor &t)
 {
     std::string text = "[";
     for (int64_t i = 0; i < t.dim(); i++)
-        text += (i ? "," : "") + std::to_string(t.size(i));
+        text.append(i ? "," : "").append(std::to_string(t.size(i)));
     text += "] ";
     const char *name = dtype_name(t.scalar_type());
     return text + (name ? name : c10::toString(t.scalar_type()));

@@ -1,6 +1,7 @@
 /* painter.c: the pen of each style, and the shapes of drawings. */
 #include "painter.h"
 
+#include <assert.h>
 #include <math.h>
 
 enum pen { PEN_FILL, PEN_OUTLINE, PEN_BOLD, PEN_SOFT, PEN_LINES, PEN_CUT, PEN_WASH };
@@ -236,6 +237,7 @@ static void slice(const struct sketch_painter *p, bool mirror, const float *v)
 static void points(const struct sketch_painter *p, bool mirror, const float *v, int n, bool smooth, bool closed)
 {
     struct point q[40];
+    assert(n >= 1 && n <= 40);
     for (int i = 0; i < n; i++)
         q[i] = at(p, mirror, v[2 * i], v[2 * i + 1]);
     cairo_move_to(p->cr, q[0].x, q[0].y);

@@ -97,7 +97,7 @@ $(CMD_LIB): $(CMD_OBJ)
 # SentencePiece in a shared object of its own: src/model/spm_module.h says why. Never sanitized: it is loaded apart.
 $(MODULE): src/model/spm_module.cpp src/model/spm_module.h $(STAMP)
 	@mkdir -p $(@D)
-	$(CXX) -std=c++17 -shared -fPIC -fvisibility=hidden -Wall $(CXXFLAGS) $< -lsentencepiece -o $@
+	$(CXX) -std=c++20 -shared -fPIC -fvisibility=hidden -Wall $(CXXFLAGS) $< -lsentencepiece -o $@
 
 .SECONDEXPANSION:
 $(BINS) $(TESTS): | $(MODULE)

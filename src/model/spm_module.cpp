@@ -22,7 +22,7 @@ static void *load(const char *path, char *message, size_t size)
         const auto status = p->Load(path);
         if (status.ok())
             return p.release();
-        snprintf(message, size, "%s", status.error_message());
+        snprintf(message, size, "%s", status.ToString().c_str());
     } catch (const std::exception &e) {
         snprintf(message, size, "%s", e.what());
     }
@@ -54,7 +54,7 @@ static int encode(const void *model, const char *text, int64_t *ids, int room, c
                 ids[i] = found[i];
             return static_cast<int>(found.size());
         }
-        snprintf(message, size, "%s", status.error_message());
+        snprintf(message, size, "%s", status.ToString().c_str());
     } catch (const std::exception &e) {
         snprintf(message, size, "%s", e.what());
     }

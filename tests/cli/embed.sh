@@ -24,4 +24,17 @@ run 2 embed "$@" --preferences "$work/collect/preferences.jsonl" --out "$work/on
 grep -q "settings.json': expected the settings that this run was started with" "$work/stderr" || { fail "other records"; cat "$work/stderr"; }
 run 0 embed "$@" --preferences "$work/collect/preferences.jsonl" --out "$work/one" --force
 cmp -s "$work/one/image.safetensors" "$work/two/image.safetensors" && fail "--force did not replace the pack"
+
+# Images of any format, by path and by id.
+pictures=tests/golden/data/images
+mkdir -p "$work/public/images/rg" "$work/public/images/lo"
+cp $pictures/rgb-420.jpg "$work/public/images/rg" && cp $pictures/lossy.webp "$work/public/images/lo"
+echo '{"schema":"pasta.preference/1","prompt":"a fox","images":["rgb-420","lossy"],"label":1,"user_id":"u"}' >"$work/public/preferences.jsonl"
+run 0 embed --preferences "$work/public/preferences.jsonl" --image-root "$work/public" --out "$work/public-features"
+run 0 "$bin/pasta-info" $pictures/rgb-420.jpg $pictures/lossy.webp $pictures/grey-1.png
+printf '%s\n' "$pictures/rgb-420.jpg: JPEG, 19 x 13" "$pictures/lossy.webp: WebP, 19 x 13" "$pictures/grey-1.png: PNG, 19 x 13" |
+    cmp -s - "$work/stdout" || { fail "pasta-info of images"; cat "$work/stdout"; }
+truncate -s 300 "$work/public/images/rg/rgb-420.jpg"
+run 3 embed --preferences "$work/public/preferences.jsonl" --image-root "$work/public" --out "$work/cut-features"
+grep -q "rg/rgb-420.jpg': broken JPEG image: the file is truncated$" "$work/stderr" || { fail "a truncated JPEG"; cat "$work/stderr"; }
 finish

@@ -1,5 +1,5 @@
-/* Resizing, cutting and normalising: exact small cases, settings files, and what must be refused. Pixel-exact agreement with Pillow on real
- * images is in golden/test_clip.c. */
+/* Resizing, cutting and normalising: exact small cases, bytes that Pillow gives for extreme shapes, settings files, and what must be
+ * refused. Agreement with the reference on real images is in golden/test_clip.c. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
+#include "pasta/io/sha256.h"
 #include "pasta/model/preprocess.h"
 
 static struct pasta_image image_of(int width, int height)
@@ -105,6 +106,38 @@ static void test_small_image_gets_a_black_border(void **state)
     pasta_image_release(&image);
 }
 
+/* tests/golden/data/preprocess.txt, which make_images.py writes and describes. */
+static void test_same_bytes_as_pillow(void **state)
+{
+    (void)state;
+    FILE *cases = fopen("tests/golden/data/preprocess.txt", "r");
+    int width, height, shortest, to_width, to_height, crop, resample, n = 0;
+    char expected[65], found[65];
+    assert_non_null(cases);
+    for (; fscanf(cases, "%d %d %d %d %d %d %d %64s", &width, &height, &shortest, &to_width, &to_height, &crop, &resample, expected) == 8; n++) {
+        const int size = crop ? crop : to_width;
+        const size_t values = 3 * (size_t)size * (size_t)size;
+        struct pasta_preprocess p = {.do_resize = shortest || to_width, .do_crop = crop > 0, .resample = (enum pasta_resample)resample,
+                                     .shortest = shortest, .resize_width = to_width, .resize_height = to_height, .crop_width = crop,
+                                     .crop_height = crop};
+        struct pasta_image image = image_of(width, height);
+        struct pasta_err err = {0};
+        float *planes = pasta_malloc(values * sizeof *planes);
+        uint8_t *bytes = pasta_malloc(values);
+        assert_int_equal(pasta_preprocess_image(&p, &image, size, planes, &err), PASTA_OK);
+        for (size_t i = 0; i < values; i++)
+            bytes[i] = (uint8_t)planes[i % 3 * (values / 3) + i / 3];
+        pasta_sha256(bytes, values, found);
+        if (strcmp(found, expected) != 0)
+            fail_msg("%d x %d, shortest %d, crop %d: not the bytes that Pillow gives", width, height, shortest, crop);
+        free(bytes);
+        free(planes);
+        pasta_image_release(&image);
+    }
+    assert_int_equal(n, 18);
+    fclose(cases);
+}
+
 static void test_wrong_size_is_refused(void **state)
 {
     (void)state;
@@ -189,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_bicubic_by_hand),
         cmocka_unit_test(test_cut_and_normalise),
         cmocka_unit_test(test_small_image_gets_a_black_border),
+        cmocka_unit_test(test_same_bytes_as_pillow),
         cmocka_unit_test(test_wrong_size_is_refused),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_settings_refused),

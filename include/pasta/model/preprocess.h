@@ -2,7 +2,8 @@
  *
  * Convert to RGB, resize so that the shorter side has a given length (or to a fixed size), cut out the centre, scale to 0..1,
  * normalise. The resize is Pillow's, bit for bit: antialiased, separable, horizontal pass first, fixed-point weights, rounded to 8
- * bits after each pass.
+ * bits after each pass. (Pillow 13 begins with the height where the width grows and the height shrinks, which keeping the sides' ratio
+ * never asks for.)
  *
  * Sources: transformers CLIPImageProcessor; Pillow src/libImaging/Resample.c.
  */

@@ -30,19 +30,20 @@ static double bicubic(double x)
     return 0.0;
 }
 
-/* For each of `out` places: the first input place and how many, and their weights, `window` apart. */
+/* `count` of the `out` places that `in` places become, from place `from` on: for each the first input place and how many, and their
+ * weights, `window` apart. */
 struct taps { int *first, *count; int32_t *weights; int window; };
 
-static struct taps taps_new(int in, int out, enum pasta_resample resample)
+static struct taps taps_new(int in, int out, int from, int count, enum pasta_resample resample)
 {
     double (*filter)(double) = resample == PASTA_BICUBIC ? bicubic : bilinear;
     double scale = (double)in / out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = (resample == PASTA_BICUBIC ? 2.0 : 1.0) * stretch;
-    struct taps t = {pasta_malloc((size_t)out * sizeof(int)), pasta_malloc((size_t)out * sizeof(int)), NULL, (int)ceil(support) * 2 + 1};
-    t.weights = pasta_calloc((size_t)out * (size_t)t.window, sizeof *t.weights);
+    struct taps t = {pasta_malloc((size_t)count * sizeof(int)), pasta_malloc((size_t)count * sizeof(int)), NULL, (int)ceil(support) * 2 + 1};
+    t.weights = pasta_calloc((size_t)count * (size_t)t.window, sizeof *t.weights);
     double *w = pasta_malloc((size_t)t.window * sizeof *w);
-    for (int place = 0; place < out; place++) {
-        double centre = (place + 0.5) * scale, sum = 0.0;
+    for (int place = 0; place < count; place++) {
+        double centre = (from + place + 0.5) * scale, sum = 0.0;
         int first = (int)(centre - support + 0.5), last = (int)(centre + support + 0.5);
         first = first < 0 ? 0 : first;
         last = last > in ? in : last;
@@ -83,46 +84,67 @@ static void resample_pixel(const uint8_t *in, size_t step, const int32_t *weight
         out[c] = clip8(sum[c]);
 }
 
-/* Changes the width, or the height, and leaves the other side as it is. */
-static void resample_pass(const struct pasta_image *in, bool vertical, enum pasta_resample resample, struct pasta_image *out)
+/* What of the resized image is wanted. */
+struct window { int left, top, width, height; };
+
+/* The columns of the window, for `n` rows of the input from row `first` on. */
+static void resample_columns(const struct pasta_image *in, int width, const struct window *w, int first, int n,
+                             enum pasta_resample resample, uint8_t *out)
 {
-    struct taps t = vertical ? taps_new(in->height, out->height, resample) : taps_new(in->width, out->width, resample);
-    size_t in_row = 3 * (size_t)in->width, step = vertical ? in_row : 3;
-    out->pixels = pasta_malloc(3 * (size_t)out->width * (size_t)out->height);
-    for (int y = 0; y < out->height; y++)
-        for (int x = 0; x < out->width; x++) {
-            int place = vertical ? y : x;
-            const uint8_t *from = vertical ? in->pixels + (size_t)t.first[place] * in_row + 3 * (size_t)x
-                                           : in->pixels + (size_t)y * in_row + 3 * (size_t)t.first[place];
-            resample_pixel(from, step, t.weights + (size_t)place * (size_t)t.window, t.count[place],
-                           out->pixels + 3 * ((size_t)y * (size_t)out->width + (size_t)x));
-        }
+    struct taps t = taps_new(in->width, width, w->left, w->width, resample);
+    for (int y = 0; y < n; y++)
+        for (int x = 0; x < w->width; x++, out += 3)
+            resample_pixel(in->pixels + 3 * ((size_t)(first + y) * (size_t)in->width + (size_t)t.first[x]), 3,
+                           t.weights + (size_t)x * (size_t)t.window, t.count[x], out);
     taps_release(&t);
+}
+
+/* Rows from the taps `t`, of `width` pixels each; the input begins with row `first`. */
+static void resample_rows(const uint8_t *in, int width, const struct taps *t, int first, int n, uint8_t *out)
+{
+    size_t row = 3 * (size_t)width;
+    for (int y = 0; y < n; y++)
+        for (int x = 0; x < width; x++, out += 3)
+            resample_pixel(in + (size_t)(t->first[y] - first) * row + 3 * (size_t)x, row, t->weights + (size_t)y * (size_t)t->window,
+                           t->count[y], out);
+}
+
+/* The window of the image resized to width x height: only what it needs is computed, so an image may be as thin as it likes. */
+static void resize_window(const struct pasta_image *image, int width, int height, const struct window *w, enum pasta_resample resample,
+                          struct pasta_image *out)
+{
+    bool rows = height != image->height;
+    struct taps t = {0};
+    int first = w->top, n = w->height; /* input rows that the window's rows need */
+    if (rows) {
+        t = taps_new(image->height, height, w->top, w->height, resample);
+        first = t.first[0];
+        n = t.first[w->height - 1] + t.count[w->height - 1] - first;
+    }
+    size_t row = 3 * (size_t)w->width;
+    uint8_t *wide = pasta_malloc(row * (size_t)n);
+    if (width != image->width)
+        resample_columns(image, width, w, first, n, resample, wide);
+    else
+        for (int y = 0; y < n; y++)
+            memcpy(wide + (size_t)y * row, image->pixels + 3 * ((size_t)(first + y) * (size_t)image->width + (size_t)w->left), row);
+    *out = (struct pasta_image){w->width, w->height, wide};
+    if (rows) {
+        out->pixels = pasta_malloc(row * (size_t)w->height);
+        resample_rows(wide, w->width, &t, first, w->height, out->pixels);
+        free(wide);
+        taps_release(&t);
+    }
 }
 
 void pasta_image_resize(const struct pasta_image *image, int width, int height, enum pasta_resample resample, struct pasta_image *out)
 {
-    struct pasta_image wide = {width, image->height, NULL};
-    const struct pasta_image *from = image;
-    if (width != image->width) {
-        resample_pass(image, false, resample, &wide);
-        from = &wide;
-    }
-    *out = (struct pasta_image){width, height, NULL};
-    if (height != image->height) {
-        resample_pass(from, true, resample, out);
-        free(wide.pixels);
-    } else if (from == &wide) {
-        *out = wide;
-    } else {
-        size_t bytes = 3 * (size_t)width * (size_t)height;
-        out->pixels = memcpy(pasta_malloc(bytes), image->pixels, bytes);
-    }
+    resize_window(image, width, height, &(struct window){0, 0, width, height}, resample, out);
 }
 
 /* --- the image processor --- */
 
-enum { MAX_SIDE = 1 << 14, MAX_PIXELS = 1 << 28 };
+enum { MAX_SIDE = 1 << 14 };
 
 /* Size after the resize: the longer side is cut off, not rounded. */
 static void resized(const struct pasta_preprocess *p, const struct pasta_image *image, int64_t *width, int64_t *height)
@@ -132,20 +154,22 @@ static void resized(const struct pasta_preprocess *p, const struct pasta_image *
     *height = s == 0 ? p->resize_height : w <= h ? s * h / w : s;
 }
 
-/* (n - m) / 2 rounded down, also below 0: where the cut begins, outside the image if it is smaller than the cut. */
-static int centre(int n, int m)
+/* The cut of `size` places from the middle of n. Where there are fewer, all of them, and `margin` is what lies before them: the cut begins
+ * at (n - size) / 2 rounded down. */
+static void cut(int n, int size, int *from, int *count, int *margin)
 {
-    int d = n - m;
-    return d >= 0 ? d / 2 : -((1 - d) / 2);
+    *from = n > size ? (n - size) / 2 : 0;
+    *count = n > size ? size : n;
+    *margin = n > size ? 0 : (size - n + 1) / 2;
 }
 
-/* Copies the window that begins at (left, top) into out [3,size,size], black outside the image, with a table for each channel. */
+/* Copies the image to (left, top) of out [3,size,size], which is black around it, with a table for each channel. */
 static void to_planes(const struct pasta_image *image, int left, int top, int size, float table[3][256], float *out)
 {
     for (int c = 0; c < 3; c++)
         for (int y = 0; y < size; y++)
             for (int x = 0; x < size; x++) {
-                int from_x = x + left, from_y = y + top;
+                int from_x = x - left, from_y = y - top;
                 bool inside = from_x >= 0 && from_y >= 0 && from_x < image->width && from_y < image->height;
                 uint8_t value = inside ? image->pixels[3 * ((size_t)from_y * (size_t)image->width + (size_t)from_x) + (size_t)c] : 0;
                 *out++ = table[c][value];
@@ -155,36 +179,30 @@ static void to_planes(const struct pasta_image *image, int left, int top, int si
 pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const struct pasta_image *image, int size, float *out,
                                     struct pasta_err *err)
 {
-    struct pasta_image scaled = {0};
-    const struct pasta_image *from = image;
-    if (p->do_resize) {
-        int64_t width, height;
+    int64_t width = image->width, height = image->height;
+    if (p->do_resize)
         resized(p, image, &width, &height);
-        if (width * height > MAX_PIXELS)
-            return pasta_fail(err, PASTA_ERR_INPUT,
-                              "image of %d x %d pixels: expected sides less unequal, a shorter side of %d would make it %lld x %lld",
-                              image->width, image->height, p->shortest, (long long)width, (long long)height);
-        if (width != image->width || height != image->height) {
-            pasta_image_resize(image, (int)width, (int)height, p->resample, &scaled);
-            from = &scaled;
+    if (width > INT32_MAX || height > INT32_MAX)
+        return pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected sides less unequal", image->width, image->height);
+    int64_t cut_width = p->do_crop ? p->crop_width : width, cut_height = p->do_crop ? p->crop_height : height;
+    if (cut_width != size || cut_height != size)
+        return pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected %d x %d after preprocessing, found %lld x %lld",
+                          image->width, image->height, size, size, (long long)cut_width, (long long)cut_height);
+    float table[3][256];
+    for (int c = 0; c < 3; c++)
+        for (int value = 0; value < 256; value++) {
+            float v = (float)(p->do_rescale ? value * p->rescale : value);
+            table[c][value] = p->do_normalize ? (v - (float)p->mean[c]) / (float)p->std[c] : v;
         }
-    }
-    int width = p->do_crop ? p->crop_width : from->width, height = p->do_crop ? p->crop_height : from->height;
-    pasta_status status = PASTA_OK;
-    if (width != size || height != size) {
-        status = pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected %d x %d after preprocessing, found %d x %d",
-                            image->width, image->height, size, size, width, height);
-    } else {
-        float table[3][256];
-        for (int c = 0; c < 3; c++)
-            for (int value = 0; value < 256; value++) {
-                float v = (float)(p->do_rescale ? value * p->rescale : value);
-                table[c][value] = p->do_normalize ? (v - (float)p->mean[c]) / (float)p->std[c] : v;
-            }
-        to_planes(from, p->do_crop ? centre(from->width, size) : 0, p->do_crop ? centre(from->height, size) : 0, size, table, out);
-    }
-    pasta_image_release(&scaled);
-    return status;
+    struct window w;
+    struct pasta_image part;
+    int left, top;
+    cut((int)width, size, &w.left, &w.width, &left);
+    cut((int)height, size, &w.top, &w.height, &top);
+    resize_window(image, (int)width, (int)height, &w, p->resample, &part);
+    to_planes(&part, left, top, size, table, out);
+    pasta_image_release(&part);
+    return PASTA_OK;
 }
 
 /* --- preprocessor_config.json --- */
@@ -221,6 +239,8 @@ static pasta_status read_size(const cJSON *root, const char *key, const char *pa
         *width = *height = (int)a;
         return PASTA_OK;
     }
+    if (!cJSON_IsObject(size))
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: %s: expected a number or an object, found %s", path, key, pasta_json_type_name(size));
     status = pasta_json_int(size, "height", path, 1, MAX_SIDE, &a, err);
     if (status == PASTA_OK)
         status = pasta_json_int(size, "width", path, 1, MAX_SIDE, &b, err);
@@ -287,6 +307,9 @@ pasta_status pasta_preprocess_read(const char *dir, int size, struct pasta_prepr
     if (status == PASTA_OK && p.do_crop && (p.crop_width != size || p.crop_height != size))
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: crop_size: expected the vision tower's image_size %d, found %d x %d", path, size,
                             p.crop_width, p.crop_height);
+    if (status == PASTA_OK && !p.do_crop && p.do_resize && !p.shortest && (p.resize_width != size || p.resize_height != size))
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: size: expected the vision tower's image_size %d, found %d x %d, and no crop", path,
+                            size, p.resize_width, p.resize_height);
     if (status == PASTA_OK)
         *out = p;
     cJSON_Delete(root);

@@ -142,17 +142,44 @@ static void test_wrong_size_is_refused(void **state)
 {
     (void)state;
     struct pasta_preprocess p = pasta_preprocess_clip(4);
-    struct pasta_err err = {0}, thin = {0};
+    struct pasta_err err = {0};
     struct pasta_image image = image_of(5, 4);
     float out[48];
     p.do_resize = p.do_crop = false;
     assert_int_equal(pasta_preprocess_image(&p, &image, 4, out, &err), PASTA_ERR_INPUT);
     assert_string_equal(err.message, "image of 5 x 4 pixels: expected 4 x 4 after preprocessing, found 5 x 4");
     pasta_image_release(&image);
-    image = image_of(100000, 1);
-    p = pasta_preprocess_clip(224);
-    assert_int_equal(pasta_preprocess_image(&p, &image, 224, out, &thin), PASTA_ERR_INPUT);
-    pasta_image_release(&image);
+}
+
+/* The cut of a resized image, computed alone, is that of the whole resized image; and an image of any shape has one, for only the cut is
+ * computed. */
+static void test_cut_of_a_resized_image(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{9, 30}, {30, 9}, {5, 7}, {6, 6}, {64, 3}, {3, 40}, {100, 6}};
+    struct pasta_preprocess p = pasta_preprocess_clip(6), plain = p;
+    struct pasta_err err = {0};
+    plain.do_resize = false;
+    float once[3 * 36], twice[3 * 36];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (p.shortest = 4; p.shortest <= 8; p.shortest++) { /* smaller than the cut, as large, larger */
+            int w = sizes[i][0], h = sizes[i][1], s = p.shortest;
+            struct pasta_image image = image_of(w, h), whole;
+            pasta_image_resize(&image, w <= h ? s : s * w / h, w <= h ? s * h / w : s, PASTA_BICUBIC, &whole);
+            assert_int_equal(pasta_preprocess_image(&p, &image, 6, once, &err), PASTA_OK);
+            assert_int_equal(pasta_preprocess_image(&plain, &whole, 6, twice, &err), PASTA_OK);
+            assert_memory_equal(once, twice, sizeof once);
+            pasta_image_release(&image);
+            pasta_image_release(&whole);
+        }
+    p = pasta_preprocess_clip(6);
+    struct pasta_image thin = image_of(1 << 20, 1);
+    memset(thin.pixels, 255, 3 << 20);
+    p.do_normalize = false;
+    assert_int_equal(pasta_preprocess_image(&p, &thin, 6, once, &err), PASTA_OK);
+    for (int i = 0; i < 3 * 36; i++)
+        assert_true(once[i] == 1.0f);
+    pasta_image_release(&thin);
 }
 
 static pasta_status read_settings(const char *text, int size, struct pasta_preprocess *out, struct pasta_err *err)
@@ -179,10 +206,10 @@ static void test_settings(void **state)
     assert_int_equal(p.resample, PASTA_BILINEAR);
     assert_true(p.do_resize && p.do_crop && p.do_rescale && p.do_normalize);
     assert_true(p.mean[1] == 0.25 && p.std[2] == 4);
-    assert_int_equal(read_settings("{\"size\": {\"height\": 24, \"width\": 26}, \"do_center_crop\": false, \"do_rescale\": false}", 24, &p, &err), PASTA_OK);
+    assert_int_equal(read_settings("{\"size\": {\"height\": 24, \"width\": 26}, \"do_normalize\": false, \"do_rescale\": false}", 24, &p, &err), PASTA_OK);
     assert_int_equal(p.shortest, 0);
     assert_int_equal(p.resize_width, 26);
-    assert_false(p.do_crop || p.do_rescale);
+    assert_false(p.do_normalize || p.do_rescale);
     struct pasta_str text = {0};
     pasta_preprocess_print(&p, &text);
     assert_int_equal(read_settings(text.data, 24, &again, &err), PASTA_OK);
@@ -198,7 +225,9 @@ static void test_settings_refused(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"[]", "expected an object"},
-        {"{\"size\": \"big\"}", "height"},
+        {"{\"size\": \"big\"}", "size: expected a number or an object, found a string"},
+        {"{\"size\": {\"height\": 24}}", "width"},
+        {"{\"size\": {\"height\": 24, \"width\": 26}, \"do_center_crop\": false}", "size: expected the vision tower's image_size 24, found 26 x 24"},
         {"{\"size\": {\"shortest_edge\": 0}}", "shortest_edge"},
         {"{\"crop_size\": 32}", "crop_size: expected the vision tower's image_size 24, found 32 x 32"},
         {"{\"resample\": 1}", "resample"},
@@ -224,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_small_image_gets_a_black_border),
         cmocka_unit_test(test_same_bytes_as_pillow),
         cmocka_unit_test(test_wrong_size_is_refused),
+        cmocka_unit_test(test_cut_of_a_resized_image),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_settings_refused),
     };

@@ -84,8 +84,7 @@ pasta_status bpe_index_special(struct pasta_bpe *bpe, const char *where, struct 
     return PASTA_OK;
 }
 
-/* Rank of a pair, or -1. A pair that is listed twice keeps its first rank, as in the reference. */
-static int rank_of(const struct pasta_bpe *bpe, int32_t left, int32_t right)
+int bpe_rank(const struct pasta_bpe *bpe, int32_t left, int32_t right)
 {
     size_t slot = pair_hash(left, right) & bpe->by_pair.mask;
     for (; bpe->by_pair.at[slot]; slot = (slot + 1) & bpe->by_pair.mask) {
@@ -100,7 +99,7 @@ void bpe_index_merges(struct pasta_bpe *bpe)
 {
     table_init(&bpe->by_pair, bpe->n_merges);
     for (int i = 0; i < bpe->n_merges; i++) {
-        if (rank_of(bpe, bpe->merges[i].left, bpe->merges[i].right) >= 0)
+        if (bpe_rank(bpe, bpe->merges[i].left, bpe->merges[i].right) >= 0)
             continue;
         size_t slot = pair_hash(bpe->merges[i].left, bpe->merges[i].right) & bpe->by_pair.mask;
         while (bpe->by_pair.at[slot])
@@ -129,32 +128,6 @@ const char *pasta_bpe_token(const struct pasta_bpe *bpe, int64_t id)
     return id >= 0 && id < bpe->n_tokens ? bpe->tokens[id] : NULL;
 }
 
-/* Ids of one piece of n bytes, in `word` [n]; returns how many. Every round merges all occurrences of the pair with the lowest rank. */
-static size_t merge_piece(const struct pasta_bpe *bpe, const char *piece, size_t n, int32_t *word)
-{
-    for (size_t i = 0; i < n; i++)
-        word[i] = bpe->byte[i + 1 == n][(uint8_t)piece[i]];
-    while (n > 1) {
-        int best = -1;
-        for (size_t i = 0; i + 1 < n; i++) {
-            int rank = rank_of(bpe, word[i], word[i + 1]);
-            if (rank >= 0 && (best < 0 || rank < best))
-                best = rank;
-        }
-        if (best < 0)
-            break;
-        const struct bpe_merge *m = &bpe->merges[best];
-        size_t kept = 0;
-        for (size_t i = 0; i < n; kept++) {
-            bool here = i + 1 < n && word[i] == m->left && word[i + 1] == m->right;
-            word[kept] = here ? m->into : word[i];
-            i += here ? 2 : 1;
-        }
-        n = kept;
-    }
-    return n;
-}
-
 struct id_list { int64_t *ids; int n, max; };
 
 static void put_id(struct id_list *list, int64_t id)
@@ -174,7 +147,7 @@ static pasta_status encode_plain(const struct pasta_bpe *bpe, const char *text, 
     const char *piece;
     size_t position = 0, n;
     while (list->n < list->max && bpe_next_piece(&clean, &position, &piece, &n)) {
-        n = merge_piece(bpe, piece, n, word);
+        n = bpe_merge_piece(bpe, piece, n, word);
         for (size_t i = 0; i < n; i++)
             put_id(list, word[i] < 0 ? bpe->unknown : word[i]);
     }
@@ -196,8 +169,10 @@ static const char *next_special(const struct pasta_bpe *bpe, const char *text, i
 pasta_status pasta_bpe_encode(const struct pasta_bpe *bpe, const char *text, int max, int64_t *ids, int *n, struct pasta_err *err)
 {
     struct id_list list = {ids, 0, max - 1}; /* the last place is the end token's */
+    if (!pasta_utf8_valid(text, strlen(text)))
+        return pasta_fail(err, PASTA_ERR_INPUT, "text '%.60s': expected UTF-8, found other bytes", text);
     put_id(&list, bpe->start);
-    for (int64_t id = 0; id >= 0;) {
+    for (int64_t id = 0; id >= 0 && list.n < list.max;) {
         size_t length;
         const char *special = next_special(bpe, text, &id, &length);
         pasta_status status = encode_plain(bpe, text, (size_t)(special - text), &list, err);

@@ -28,6 +28,14 @@ static pasta_status check_vocab(const cJSON *vocab, const char *where, int *n_to
     return PASTA_OK;
 }
 
+/* The tables are as long as the largest id: a small file may not ask for large ones. */
+static pasta_status check_gaps(int n_tokens, int entries, const char *where, struct pasta_err *err)
+{
+    if (n_tokens > 2 * entries + 1000)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: id %d: expected ids with fewer gaps, found %d tokens", where, n_tokens - 1, entries);
+    return PASTA_OK;
+}
+
 static pasta_status put_token(struct pasta_bpe *bpe, const char *token, int id, const char *where, struct pasta_err *err)
 {
     if (bpe->tokens[id] && strcmp(bpe->tokens[id], token) != 0)
@@ -99,10 +107,10 @@ static pasta_status load_pair(const char *vocab_path, const char *merges_path, s
     char **lines = NULL;
     int n_tokens = 0, n_merges = 0;
     pasta_status status = pasta_json_read(vocab_path, &vocab, err);
-    if (status == PASTA_OK && !cJSON_IsObject(vocab))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected an object, found %s", vocab_path, pasta_json_type_name(vocab));
     if (status == PASTA_OK)
         status = check_vocab(vocab, vocab_path, &n_tokens, err);
+    if (status == PASTA_OK)
+        status = check_gaps(n_tokens, cJSON_GetArraySize(vocab), vocab_path, err);
     if (status == PASTA_OK)
         status = pasta_file_read(merges_path, &text, err);
     if (status != PASTA_OK)
@@ -211,6 +219,9 @@ static pasta_status load_single(const char *path, struct pasta_bpe **out, struct
     const cJSON *added = cJSON_GetObjectItemCaseSensitive(root, "added_tokens");
     if (highest_added(added) > n_tokens)
         n_tokens = highest_added(added);
+    status = check_gaps(n_tokens, cJSON_GetArraySize(vocab) + cJSON_GetArraySize(added), path, err);
+    if (status != PASTA_OK)
+        goto out;
     bpe = bpe_new(n_tokens, cJSON_GetArraySize(merges));
     status = fill_tokens(bpe, vocab, path, err);
     if (status == PASTA_OK)

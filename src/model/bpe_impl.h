@@ -29,5 +29,9 @@ struct pasta_bpe *bpe_new(int n_tokens, int n_merges);
 void bpe_index_tokens(struct pasta_bpe *bpe);
 pasta_status bpe_index_special(struct pasta_bpe *bpe, const char *where, struct pasta_err *err) PASTA_MUST_CHECK;
 void bpe_index_merges(struct pasta_bpe *bpe);
+/* Rank of a pair, or -1. A pair that is listed twice keeps its first rank, as in the reference. */
+int bpe_rank(const struct pasta_bpe *bpe, int32_t left, int32_t right);
+/* Ids of one piece of n bytes, which is at most INT32_MAX, in `ids` [n]; returns how many. -1: a byte that is not in the vocabulary. */
+size_t bpe_merge_piece(const struct pasta_bpe *bpe, const char *piece, size_t n, int32_t *ids);
 int32_t bpe_find(const struct pasta_bpe *bpe, const char *token); /* -1: absent */
 #endif

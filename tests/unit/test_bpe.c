@@ -103,35 +103,6 @@ static void test_frequent_words_become_tokens(void **state)
     pasta_bpe_free(bpe);
 }
 
-/* Merges go by rank, not from the left: bc, bcx and then ab were learned, so "abcx" is a + bcx. */
-static void test_rank_decides(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {"bcx bcx bcx bcx", "abx abx", "ax ax"};
-    struct pasta_bpe *bpe;
-    struct pasta_err err = {0};
-    assert_int_equal(pasta_bpe_train(texts, 3, 517, &bpe, &err), PASTA_OK);
-    char *found = tokens_of(bpe, "abcx abx bcbcx");
-    assert_string_equal(found, "a bcx</w> ab x</w> bc bcx</w>");
-    free(found);
-    pasta_bpe_free(bpe);
-}
-
-static void test_truncation_keeps_the_end(void **state)
-{
-    (void)state;
-    struct pasta_bpe *bpe = trained(520);
-    int64_t ids[8];
-    int n;
-    struct pasta_err err = {0};
-    assert_int_equal(pasta_bpe_encode(bpe, "a b c d e f g h i j", 6, ids, &n, &err), PASTA_OK);
-    assert_int_equal(n, 6);
-    assert_int_equal(ids[0], pasta_bpe_start(bpe));
-    assert_string_equal(pasta_bpe_token(bpe, ids[4]), "d</w>");
-    assert_int_equal(ids[5], pasta_bpe_end(bpe));
-    pasta_bpe_free(bpe);
-}
-
 static char *temporary_folder(void)
 {
     char template[] = "/tmp/pasta-bpe-XXXXXX";
@@ -157,6 +128,66 @@ static void put_file(const char *dir, const char *name, const char *text)
     char *path = pasta_path_join(dir, name);
     assert_int_equal(pasta_file_write(path, text, strlen(text), &err), PASTA_OK);
     free(path);
+}
+
+/* Merges go by rank, not from the left: bc, bcx and then ab were learned, so "abcx" is a + bcx. */
+static void test_rank_decides(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"bcx bcx bcx bcx", "abx abx", "ax ax"};
+    struct pasta_bpe *bpe;
+    struct pasta_err err = {0};
+    assert_int_equal(pasta_bpe_train(texts, 3, 517, &bpe, &err), PASTA_OK);
+    char *found = tokens_of(bpe, "abcx abx bcbcx");
+    assert_string_equal(found, "a bcx</w> ab x</w> bc bcx</w>");
+    free(found);
+    pasta_bpe_free(bpe);
+}
+
+/* All occurrences of a pair merge before the pairs that this makes, even those of a lower rank: aaaaa is aa aa a first, then aa aaa. Words
+ * of any length take n log n steps. */
+static void test_rounds_and_long_words(void **state)
+{
+    (void)state;
+    struct pasta_bpe *bpe;
+    struct pasta_err err = {0};
+    char *dir = temporary_folder();
+    put_file(dir, "vocab.json", "{\"a\":0,\"a</w>\":1,\"aa\":2,\"aaaa\":3,\"<|startoftext|>\":4,\"<|endoftext|>\":5,\"aaa\":6,\"c</w>\":7}");
+    put_file(dir, "merges.txt", "#version: 0.2\naa a\na a\naa aa\n");
+    assert_int_equal(pasta_bpe_load(dir, &bpe, &err), PASTA_OK);
+    char *found = tokens_of(bpe, "aaaaac aaaaaaaac");
+    assert_string_equal(found, "aa aaa c</w> aaaa aaaa c</w>");
+    free(found);
+    enum { LONG = 1 << 20 };
+    char *word = pasta_malloc(2 * LONG + 1);
+    memset(word, 'a', 2 * LONG);
+    word[2 * LONG] = '\0';
+    int64_t ids[77];
+    int n;
+    alarm(60); /* rounds that look at the whole word each take days */
+    assert_int_equal(pasta_bpe_encode(bpe, word, 77, ids, &n, &err), PASTA_OK);
+    alarm(0);
+    assert_int_equal(n, 77);
+    for (int i = 1; i < 76; i++)
+        assert_int_equal(ids[i], 3);
+    free(word);
+    pasta_bpe_free(bpe);
+    remove_folder(dir);
+}
+
+static void test_truncation_keeps_the_end(void **state)
+{
+    (void)state;
+    struct pasta_bpe *bpe = trained(520);
+    int64_t ids[8];
+    int n;
+    struct pasta_err err = {0};
+    assert_int_equal(pasta_bpe_encode(bpe, "a b c d e f g h i j", 6, ids, &n, &err), PASTA_OK);
+    assert_int_equal(n, 6);
+    assert_int_equal(ids[0], pasta_bpe_start(bpe));
+    assert_string_equal(pasta_bpe_token(bpe, ids[4]), "d</w>");
+    assert_int_equal(ids[5], pasta_bpe_end(bpe));
+    pasta_bpe_free(bpe);
 }
 
 static void test_files_round_trip(void **state)
@@ -224,6 +255,7 @@ static void test_refused(void **state)
         {"[1]", "", "expected an object, found an array"},
         {"{}", "", "found an empty one"},
         {"{\"a\":-1," SPECIALS "}", "", "'a': expected an id below"},
+        {"{\"a\":4000000," SPECIALS "}", "", "id 4000000: expected ids with fewer gaps, found 3 tokens"},
         {"{\"a\":0.5," SPECIALS "}", "", "'a': expected an id below"},
         {"{\"a\":1e300," SPECIALS "}", "", "'a': expected an id below"},
         {"{\"a\":\"b\"," SPECIALS "}", "", "'a': expected an id below"},
@@ -257,6 +289,8 @@ static void test_refused_text(void **state)
     struct pasta_err err = {0};
     assert_int_equal(pasta_bpe_encode(bpe, "caf\xe9", 8, ids, &n, &err), PASTA_ERR_INPUT);
     assert_int_equal(n, -1);
+    struct pasta_err late = {0}; /* behind the last place as well */
+    assert_int_equal(pasta_bpe_encode(bpe, "a b c d e f g h i <|endoftext|> caf\xe9", 8, ids, &n, &late), PASTA_ERR_INPUT);
     pasta_bpe_free(bpe);
     struct pasta_err usage = {0};
     assert_int_equal(pasta_bpe_train(corpus, CORPUS, 513, &bpe, &usage), PASTA_ERR_USAGE);
@@ -269,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_order_of_vocabulary),
         cmocka_unit_test(test_frequent_words_become_tokens),
         cmocka_unit_test(test_rank_decides),
+        cmocka_unit_test(test_rounds_and_long_words),
         cmocka_unit_test(test_truncation_keeps_the_end),
         cmocka_unit_test(test_files_round_trip),
         cmocka_unit_test(test_same_texts_same_vocabulary),

@@ -54,15 +54,19 @@ CMD_LIB  = $(BUILD)/libcmd.a
 BINS     = $(foreach f,$(CMD_MAIN),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
 TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/property/test_*.c))
 TESTS    = $(TEST_C:%.c=$(BUILD)/%)
+FUZZ_C   = $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ     = $(FUZZ_C:%.c=$(BUILD)/%)
+FUZZ_OBJ = $(filter $(addprefix $(BUILD)/,base/% io/% model/bpe% model/spm% model/preprocess%),$(LIB_OBJ))
+FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH    = $(BUILD)/bench
 
-.PHONY: all tests test check-headers check-deps bench clean install help compile_commands.json
+.PHONY: all tests test fuzz fuzz-targets check-headers check-deps bench clean install help compile_commands.json
 .DELETE_ON_ERROR:
 
 all: $(BINS) $(MODULE) ## build every binary (the default)
 
-tests: $(TESTS) $(BENCH) $(MODULE) ## build the C tests
+tests: $(TESTS) $(FUZZ) $(BENCH) $(MODULE) ## build the C tests
 
 # Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
 STAMP := $(BUILD)/flags
@@ -100,11 +104,14 @@ $(MODULE): src/model/spm_module.cpp src/model/spm_module.h $(STAMP)
 	$(CXX) -std=c++20 -shared -fPIC -fvisibility=hidden -Wall $(CXXFLAGS) $< -lsentencepiece -o $@
 
 .SECONDEXPANSION:
-$(BINS) $(TESTS): | $(MODULE)
+$(BINS) $(TESTS) $(FUZZ): | $(MODULE)
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_LIB) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -Wl,-Map=$@.map $^ $(LIBS) -o $@
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
+
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/support.o $(FUZZ_MAIN) $(FUZZ_OBJ)
+	$(CXX) $(ALL_LDFLAGS) $(FUZZ_LINK) $^ $(PKG_LIBS) -lm -o $@
 
 $(BENCH): $(BENCH_OBJ) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
@@ -117,6 +124,12 @@ check-deps: all ## includes point down, binaries hold no other stage's code
 
 test: all tests check-headers check-deps ## run every test
 	@scripts/run-tests $(BUILD)
+
+fuzz: ## the fuzz targets for libFuzzer, in build/fuzz (needs clang); scripts/fuzz runs them
+	$(MAKE) CC=clang CXX=clang++ CONFIG=release BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' \
+	    FUZZ_LINK=-fsanitize=fuzzer FUZZ_MAIN= fuzz-targets
+
+fuzz-targets: $(FUZZ) $(MODULE)
 
 bench: $(BENCH) $(MODULE) ## ratios against twins, in one run
 	@scripts/bench $(BUILD)
@@ -136,4 +149,4 @@ clean: ## remove the objects of this configuration
 help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(BENCH_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d)

@@ -23,6 +23,7 @@ static const uint64_t max_header = 100000000;
 static const int64_t max_exact = (int64_t)1 << 53; /* above it a double skips whole numbers */
 
 struct pasta_safetensors {
+    _Atomic int holders;                    /* the opener, and whoever looks into the map */
     char *path;
     unsigned char *map;
     size_t size;
@@ -296,7 +297,8 @@ static pasta_status map_file(struct pasta_safetensors *st, struct pasta_err *err
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a safetensors file of at least 8 bytes, found %lld", st->path,
                             (long long)info.st_size);
     else {
-        void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        /* writable, so that tensors can be trained in place: a page that is written to becomes the process's own */
+        void *map = mmap(NULL, (size_t)info.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
         if (map == MAP_FAILED)
             status = pasta_fail_errno(err, "cannot map '%s'", st->path);
         else {
@@ -311,6 +313,7 @@ static pasta_status map_file(struct pasta_safetensors *st, struct pasta_err *err
 pasta_status pasta_safetensors_open(const char *path, struct pasta_safetensors **out, struct pasta_err *err)
 {
     struct pasta_safetensors *st = pasta_calloc(1, sizeof *st);
+    st->holders = 1;
     st->path = pasta_strdup(path);
     pasta_status status = map_file(st, err);
     if (status == PASTA_OK) {
@@ -336,13 +339,27 @@ pasta_status pasta_safetensors_open(const char *path, struct pasta_safetensors *
 
 void pasta_safetensors_close(struct pasta_safetensors *st)
 {
-    if (!st)
+    if (!st || --st->holders > 0)
         return;
     if (st->map)
         munmap(st->map, st->size);
     pasta_arena_release(&st->arena);
     free(st->path);
     free(st);
+}
+
+struct pasta_safetensors *pasta_safetensors_hold(struct pasta_safetensors *st)
+{
+    st->holders++;
+    return st;
+}
+
+void pasta_safetensors_forget(const struct pasta_safetensors *st, const void *data, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), map = (uintptr_t)st->map;
+    const uintptr_t from = ((uintptr_t)data + page - 1) / page * page, to = ((uintptr_t)data + bytes) / page * page;
+    if (from < to && from >= map && to <= map + st->size) /* an aligned copy lies elsewhere */
+        madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 int pasta_safetensors_count(const struct pasta_safetensors *st)

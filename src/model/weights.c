@@ -8,6 +8,8 @@
 #include "pasta/io/sha256.h"
 #include "tensor_file.h"
 
+enum { SLICE = 1 << 22 }; /* bytes converted at a time */
+
 struct pasta_weights {
     char *dir;
     struct pasta_safetensors **files;
@@ -107,23 +109,46 @@ pasta_status pasta_weights_open(const char *dir, struct pasta_weights **out, str
     return status;
 }
 
-static const struct pasta_st_tensor *find(const struct pasta_weights *w, const char *name)
+static const struct pasta_st_tensor *find(const struct pasta_weights *w, const char *name, struct pasta_safetensors **file)
 {
     const struct pasta_st_tensor *t = NULL;
     for (int i = 0; i < w->n && !t; i++)
-        t = pasta_safetensors_find(w->files[i], name);
+        if ((t = pasta_safetensors_find(w->files[i], name)) && file)
+            *file = w->files[i];
     return t;
 }
 
 bool pasta_weights_has(const struct pasta_weights *w, const char *name)
 {
-    return find(w, name) != NULL;
+    return find(w, name, NULL) != NULL;
+}
+
+static void release_file(void *file)
+{
+    pasta_safetensors_close(file);
+}
+
+/* In another dtype or on another device, a slice at a time, so that no more than a slice is in memory twice. */
+static pt converted(const struct pasta_safetensors *file, const struct pasta_st_tensor *t, pt_dtype stored, pt_dtype dtype, const char *device)
+{
+    pt from = tensor_file_borrow(t, stored);
+    if (t->rank == 0 || t->bytes == 0)
+        return pt_to_device(pt_to_dtype(from, dtype), device);
+    pt whole = pt_to_device(pt_zeros(dtype, t->rank, t->shape), device);
+    const int64_t row = (int64_t)t->bytes / t->shape[0], slice = row < SLICE ? SLICE / row : 1;
+    for (int64_t i = 0; i < t->shape[0] && !pt_failed(); i += slice) {
+        const int64_t n = t->shape[0] - i < slice ? t->shape[0] - i : slice;
+        pt_set(pt_narrow(whole, 0, i, n), pt_narrow(from, 0, i, n));
+        pasta_safetensors_forget(file, (const char *)t->data + i * row, (size_t)(n * row));
+    }
+    return whole;
 }
 
 pasta_status pasta_weights_load(struct pasta_weights *w, const char *name, const char *as, int rank, const int64_t *shape,
                                 pt_dtype dtype, const char *device, struct pasta_params *params, struct pasta_err *err)
 {
-    const struct pasta_st_tensor *t = find(w, name);
+    struct pasta_safetensors *file = NULL;
+    const struct pasta_st_tensor *t = find(w, name, &file);
     pasta_status status = tensor_file_check(w->dir, name, t, rank, shape, err);
     if (status != PASTA_OK)
         return status;
@@ -132,11 +157,9 @@ pasta_status pasta_weights_load(struct pasta_weights *w, const char *name, const
         return pasta_fail(err, PASTA_ERR_INPUT, "'%s': tensor '%s': expected a dtype that converts to %s, found %s", w->dir, name,
                           pt_dtype_name(dtype), pasta_st_dtype_name(t->dtype));
     pt_scope_open();
-    const bool recording = pt_grad_enable(false);
-    pt value = pt_to_dtype(tensor_file_borrow(t, stored), dtype);
-    if (stored == dtype)
-        value = pt_clone(value); /* the file will be closed */
-    value = pt_keep(pt_to_device(value, device));
+    const bool recording = pt_grad_enable(false), in_place = stored == dtype && strcmp(device, "cpu") == 0;
+    pt value = pt_keep(in_place ? pt_borrow_held(t->data, stored, rank, shape, release_file, pasta_safetensors_hold(file))
+                                : converted(file, t, stored, dtype, device));
     pt_grad_enable(recording);
     status = pt_scope_close(err);
     if (status == PASTA_OK)

@@ -64,6 +64,16 @@ pt pt_borrow(const void *data, pt_dtype dtype, int rank, const int64_t *shape)
     return apply("pt_borrow", {}, [&] { return at::from_blob(const_cast<void *>(data), dims(rank, shape), options(dtype)); });
 }
 
+pt pt_borrow_held(const void *data, pt_dtype dtype, int rank, const int64_t *shape, void (*release)(void *), void *holder)
+{
+    pt t = apply("pt_borrow_held", {}, [&] {
+        return at::from_blob(const_cast<void *>(data), dims(rank, shape), [=](void *) { release(holder); }, options(dtype));
+    });
+    if (!t)
+        release(holder);
+    return t;
+}
+
 pt pt_zeros(pt_dtype dtype, int rank, const int64_t *shape)
 {
     return apply("pt_zeros", {}, [&] { return at::zeros(dims(rank, shape), options(dtype)); });

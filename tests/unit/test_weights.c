@@ -1,4 +1,5 @@
 /* test_weights.c: weight folders, parameter files and training checkpoints. */
+#include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -356,6 +357,85 @@ static void a_checkpoint_of_another_run_is_refused(void **state)
     run_release(&r);
 }
 
+/* --- memory --- */
+
+static double megabytes(const char *key)
+{
+    char line[200];
+    double kilobytes = NAN;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, key, strlen(key)) == 0)
+            kilobytes = atof(line + strlen(key) + 1);
+    if (f)
+        fclose(f);
+    return kilobytes / 1024;
+}
+
+static bool forget_peak(void)
+{
+    malloc_trim(0);
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    if (!f)
+        return false;
+    const bool written = fputs("5", f) >= 0;
+    return fclose(f) == 0 && written;
+}
+
+static void weights_are_in_memory_once(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    print_message("skipped: the sanitizer's own memory is counted\n");
+    skip();
+#endif
+    static const struct { const char *name; pt_dtype stored, run; } cases[] = {
+        {"f32", PT_F32, PT_F32}, {"bf16", PT_BF16, PT_BF16}, {"f16 to f32", PT_F16, PT_F32}, {"f32 to bf16", PT_F32, PT_BF16}};
+    const int64_t shape[2] = {8192, 2048};
+    struct pasta_err err = {0};
+    must(pasta_mkdirs(in_root("large").text, &err), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pasta_params p = {0}, loaded = {0};
+        struct pasta_weights *w;
+        pt_scope_open();
+        pasta_params_add(&p, "a", pt_keep(pt_full(1, cases[i].stored, 2, shape)));
+        pasta_params_add(&p, "b", pt_keep(pt_full(2, cases[i].stored, 2, shape)));
+        assert_int_equal(pt_scope_close(NULL), PASTA_OK);
+        must(pasta_params_save(&p, in_root("large/model.safetensors").text, cases[i].stored, &err), &err);
+        pasta_params_release(&p);
+        if (!forget_peak()) {
+            print_message("skipped: the peak cannot be reset here\n");
+            skip();
+        }
+        const double before = megabytes("VmRSS"), weights = 2.0 * 8192 * 2048 * (double)pt_dtype_size(cases[i].run) / (1 << 20);
+        must(pasta_weights_open(in_root("large").text, &w, &err), &err);
+        must(pasta_weights_load(w, "a", "a", 2, shape, cases[i].run, "cpu", &loaded, &err), &err);
+        must(pasta_weights_load(w, "b", "b", 2, shape, cases[i].run, "cpu", &loaded, &err), &err);
+        pasta_weights_close(w);
+        for (int j = 0; j < 2; j++) { /* every page is read */
+            const unsigned char *bytes = pt_data(loaded.items[j].tensor);
+            volatile unsigned sum = 0;
+            for (int64_t k = 0; k < 8192 * 2048 * pt_dtype_size(cases[i].run); k += 512)
+                sum += bytes[k];
+        }
+        const double taken = megabytes("VmHWM") - before;
+        if (taken > 1.15 * weights || taken < 0.9 * weights)
+            fail_msg("%s: expected %.0f MB of weights to take at most 1.15 times that, found %.0f MB", cases[i].name, weights, taken);
+        print_message("%s: %.2f times the weights\n", cases[i].name, taken / weights);
+        pt_scope_open();
+        pt_fill_(loaded.items[0].tensor, 3); /* training writes in place; the file stays as it is */
+        assert_int_equal(pt_scope_close(NULL), PASTA_OK);
+        pasta_params_release(&loaded);
+        must(pasta_weights_open(in_root("large").text, &w, &err), &err);
+        must(pasta_weights_load(w, "a", "a", 2, shape, cases[i].run, "cpu", &loaded, &err), &err);
+        pt_scope_open();
+        assert_true(pt_item(pt_mean(pt_to_dtype(pt_narrow(loaded.items[0].tensor, 0, 0, 4), PT_F32))) == 1);
+        assert_int_equal(pt_scope_close(NULL), PASTA_OK);
+        pasta_weights_close(w);
+        pasta_params_release(&loaded);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +445,7 @@ int main(void)
         cmocka_unit_test(parameters_survive_a_round_trip_or_stay_untouched),
         cmocka_unit_test(a_resumed_run_equals_an_uninterrupted_one),
         cmocka_unit_test(a_checkpoint_of_another_run_is_refused),
+        cmocka_unit_test(weights_are_in_memory_once),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

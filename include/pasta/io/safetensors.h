@@ -24,12 +24,17 @@ struct pasta_st_tensor {
     enum pasta_st_dtype dtype;
     int rank;
     int64_t shape[PASTA_ST_MAX_RANK];
-    const void *data; /* little-endian, row-major, aligned to the dtype; borrowed: valid until the file is closed */
+    const void *data; /* little-endian, row-major, aligned to the dtype; borrowed: valid until the file's last holder closes it */
     size_t bytes;
 };
 struct pasta_safetensors; /* an open file */
 pasta_status pasta_safetensors_open(const char *path, struct pasta_safetensors **out, struct pasta_err *err) PASTA_MUST_CHECK;
-void pasta_safetensors_close(struct pasta_safetensors *st); /* NULL is legal */
+void pasta_safetensors_close(struct pasta_safetensors *st); /* by each holder; NULL is legal */
+/* A further holder, of any thread: the file stays mapped until it, too, has closed it. The map is private: what is written to a tensor's
+ * data never reaches the file. A file that another program shortens meanwhile ends this one with SIGBUS. */
+struct pasta_safetensors *pasta_safetensors_hold(struct pasta_safetensors *st);
+/* Gives back the memory of tensor data that was read, never written to, and is not wanted soon; it would be read from the file again. */
+void pasta_safetensors_forget(const struct pasta_safetensors *st, const void *data, size_t bytes);
 int pasta_safetensors_count(const struct pasta_safetensors *st);
 const struct pasta_st_tensor *pasta_safetensors_at(const struct pasta_safetensors *st, int index); /* 0..count-1, in file order */
 const struct pasta_st_tensor *pasta_safetensors_find(const struct pasta_safetensors *st, const char *name); /* or NULL */

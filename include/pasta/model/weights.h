@@ -10,8 +10,9 @@ struct pasta_weights;
 pasta_status pasta_weights_open(const char *dir, struct pasta_weights **out, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_weights_close(struct pasta_weights *w);
 bool pasta_weights_has(const struct pasta_weights *w, const char *name);
-/* Adds `name` (as `as`) to params in the dtype `dtype` on `device`. Missing or misshapen: PASTA_ERR_INPUT naming folder, tensor, both
- * shapes. */
+/* Adds `name` (as `as`) to params in the dtype `dtype` on `device`. Where file and memory hold the same, the tensor looks into the mapped
+ * file and holds it, also after close: weights are in memory once; what training writes stays in the process. Otherwise it is
+ * converted slice by slice. Missing or misshapen: PASTA_ERR_INPUT naming folder, tensor, both shapes. */
 pasta_status pasta_weights_load(struct pasta_weights *w, const char *name, const char *as, int rank, const int64_t *shape,
                                 pt_dtype dtype, const char *device, struct pasta_params *params, struct pasta_err *err) PASTA_MUST_CHECK;
 /* SHA-256 of the weight file, as sha256sum prints it; of several shards: of the list of their digests and names. 64 digits, valid until

@@ -56,6 +56,9 @@ pt pt_from_i64(const int64_t *data, int rank, const int64_t *shape);
 pt pt_from_bytes(const void *data, pt_dtype dtype, int rank, const int64_t *shape);
 /* Wraps memory that outlives the tensor (a mapped file); never written to. */
 pt pt_borrow(const void *data, pt_dtype dtype, int rank, const int64_t *shape);
+/* The same for memory that has holders: calls release(holder) when the last tensor on it is gone, at once after a failure. Written to as
+ * any other tensor. */
+pt pt_borrow_held(const void *data, pt_dtype dtype, int rank, const int64_t *shape, void (*release)(void *), void *holder);
 pt pt_zeros(pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_full(double value, pt_dtype dtype, int rank, const int64_t *shape);
 pt pt_zeros_like(pt t);                  /* of t's dtype, shape and device */

@@ -78,18 +78,25 @@ static const char *spread_text(const struct bench_spread *s, char text[120])
     return text;
 }
 
+static const char *memory_text(double bytes, char text[32])
+{
+    if (isnan(bytes))
+        strcpy(text, "-");
+    else
+        snprintf(text, 32, "%.0f MB", bytes * 1e-6);
+    return text;
+}
+
 static void print_table(const struct bench *b)
 {
-    static const char format[] = "%-54s %-12s %-24s %-34s %-24s %-21s %-7s %s\n";
-    printf(format, "what", "unit", "ours", "against", "theirs", "ratio", "memory", "rounds");
+    static const char format[] = "%-54s %-12s %-24s %-38s %-24s %-21s %-7s %-7s %s\n";
+    printf(format, "what", "unit", "ours", "against", "theirs", "ratio", "memory", "theirs", "rounds");
     for (size_t i = 0; i < b->n_rows; i++) {
         const struct bench_row *r = &b->rows[i];
-        char ours[120], theirs[120], ratio[120], memory[32] = "-", rounds[16];
-        if (!isnan(r->memory))
-            snprintf(memory, sizeof memory, "%.0f MB", r->memory * 1e-6);
+        char ours[120], theirs[120], ratio[120], memory[32], their_memory[32], rounds[16];
         snprintf(rounds, sizeof rounds, "%d", r->rounds);
         printf(format, r->label.what, r->label.unit, spread_text(&r->ours, ours), r->label.against, spread_text(&r->theirs, theirs),
-               spread_text(&r->ratio, ratio), memory, rounds);
+               spread_text(&r->ratio, ratio), memory_text(r->memory, memory), memory_text(r->their_memory, their_memory), rounds);
     }
     for (size_t i = 0; i < b->n_skipped; i++)
         printf("skipped: %s\n", b->skipped[i]);
@@ -146,6 +153,8 @@ static void print_json(const struct bench *b, const struct facts *f, double seco
         put_spread(&out, "ratio", &r->ratio);
         pasta_str_printf(&out, ",\"rounds\":%d,\"memory_bytes\":", r->rounds);
         pasta_json_put_num(&out, r->memory);
+        pasta_str_add(&out, ",\"their_memory_bytes\":");
+        pasta_json_put_num(&out, r->their_memory);
         pasta_str_addc(&out, '}');
     }
     pasta_str_add(&out, "],\"skipped\":[");
@@ -171,7 +180,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 static pasta_status run_all(struct bench *b, struct pasta_err *err)
 {
     static pasta_status (*const measurements[])(struct bench *, struct pasta_err *) = {
-        bench_products, bench_memory, bench_drawing, bench_clip, bench_value, bench_records, bench_bootstrap};
+        bench_products, bench_memory, bench_drawing, bench_clip, bench_vision_twin, bench_value, bench_gemma_twin, bench_records, bench_bootstrap};
     pasta_status status = PASTA_OK;
     for (size_t i = 0; i < sizeof measurements / sizeof *measurements && status == PASTA_OK; i++)
         status = measurements[i](b, err);
@@ -236,7 +245,7 @@ int main(int argc, char **argv)
         print_table(&b);
         printf("\nrates: median [least, most] of the rounds, sides in turn; ratio: ours / theirs within a round, above 1: ours is faster\n"
                "time: the processor's for work of one thread, the wall's where two threads are compared\n"
-               "memory: what the first run of ours took beyond what was in use; the whole run %.0f MB, %.0f s\n", peak_of_run() * 1e-6, seconds);
+               "memory: what a side's first run took beyond what was in use; the whole run %.0f MB, %.0f s\n", peak_of_run() * 1e-6, seconds);
     }
     nftw(scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     free(scratch);

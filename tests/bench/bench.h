@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "pasta/base/err.h"
 #include "pasta/base/mem.h"
@@ -30,7 +32,7 @@ double bench_clock(bool wall);
 struct bench_rounds {
     int n;
     double rate[BENCH_SIDES][BENCH_ROUNDS]; /* units a second */
-    double memory;                          /* bytes that the first run of side 0 took at its peak, beyond what was there; NAN: unknown */
+    double memory[BENCH_SIDES];             /* bytes that a side's first run took at its peak, beyond what was there; NAN: unknown */
 };
 struct bench_spread { double median, lo, hi; };
 struct bench_label { const char *what, *unit, *against; };
@@ -39,7 +41,7 @@ struct bench_row {
     struct bench_spread ours, theirs;
     struct bench_spread ratio; /* of the rounds' own ratios, ours / theirs: above 1, ours is faster */
     int rounds;
-    double memory;
+    double memory, their_memory;
 };
 
 struct bench {
@@ -60,6 +62,16 @@ void bench_row(struct bench *b, const struct bench_rounds *rounds, const struct 
 void bench_skip(struct bench *b, const char *fmt, ...) PASTA_PRINTF(2, 3);
 const char *bench_text(struct bench *b, const char *fmt, ...) PASTA_PRINTF(2, 3); /* lives as long as b */
 
+/* Another process, which measures itself: it says a line about itself, then answers lines with lines. */
+struct bench_child { pid_t pid; FILE *ask, *answer; char greeting[64]; };
+pasta_status bench_child_start(struct bench_child *c, const char *program, char **argv, char **env, struct pasta_err *err) PASTA_MUST_CHECK;
+void bench_child_stop(struct bench_child *c); /* also of one that did not start */
+
+/* PASTA_ERR_CHECK unless the values of two ways to the same result agree. */
+pasta_status bench_check_close(const char *what, const float *a, const float *b, int n, double tolerance, struct pasta_err *err) PASTA_MUST_CHECK;
+struct pasta_clip_shape;
+double bench_image_flops(const struct pasta_clip_shape *s); /* multiplications and additions of the products for one image */
+
 /* One product of N x N matrices through the library that the networks use. */
 enum { BENCH_SGEMM_N = 2048, BENCH_SGEMM_QUICK = 512 };
 struct bench_sgemm;
@@ -77,4 +89,6 @@ pasta_status bench_records(struct bench *b, struct pasta_err *err) PASTA_MUST_CH
 pasta_status bench_bootstrap(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_clip(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_value(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_vision_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_gemma_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -1,14 +1,8 @@
 /* bench_machine.c: what the machine can do: products of matrices, with our choice of kernels and with OpenBLAS's own, and copies of memory. */
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench/bench.h"
 #include "pasta/base/str.h"
@@ -93,12 +87,6 @@ int bench_sgemm_serve(void)
     return PASTA_EXIT_OK;
 }
 
-struct child {
-    pid_t pid;
-    FILE *ask, *answer;
-    char core[64];
-};
-
 extern char **environ;
 
 /* The environment without a chosen core, and with blas.c's guard set, so that the child keeps what OpenBLAS chooses. */
@@ -116,50 +104,8 @@ static char **own_choice(void)
     return env;
 }
 
-static void child_stop(struct child *c)
-{
-    if (c->ask)
-        fclose(c->ask); /* the child reads the end and leaves */
-    if (c->answer)
-        fclose(c->answer);
-    if (c->pid > 0)
-        waitpid(c->pid, NULL, 0);
-}
-
-static pasta_status child_start(struct child *c, char **env, struct pasta_err *err)
-{
-    char *argv[] = {"bench", "--serve-products", NULL};
-    int to[2], from[2];
-    posix_spawn_file_actions_t actions;
-    if (pipe2(to, O_CLOEXEC) != 0)
-        return pasta_fail_errno(err, "pipe");
-    if (pipe2(from, O_CLOEXEC) != 0) {
-        close(to[0]);
-        close(to[1]);
-        return pasta_fail_errno(err, "pipe");
-    }
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, to[0], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, from[1], STDOUT_FILENO);
-    const int failure = posix_spawn(&c->pid, "/proc/self/exe", &actions, NULL, argv, env);
-    posix_spawn_file_actions_destroy(&actions);
-    close(to[0]);
-    close(from[1]);
-    c->ask = fdopen(to[1], "w");
-    c->answer = fdopen(from[0], "r");
-    if (failure) {
-        c->pid = 0;
-        errno = failure;
-        return pasta_fail_errno(err, "cannot start a second process");
-    }
-    if (!fgets(c->core, sizeof c->core, c->answer))
-        return pasta_fail(err, PASTA_ERR_FAILED, "the second process said nothing");
-    c->core[strcspn(c->core, "\n")] = '\0';
-    return PASTA_OK;
-}
-
 struct product {
-    struct child *child;
+    struct bench_child *child;
     int n, threads;
     bool wall;
 };
@@ -172,28 +118,28 @@ static pasta_status multiply(void *ctx, double *seconds, struct pasta_err *err)
     return fscanf(p->child->answer, "%lf", seconds) == 1 ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "the second process ended");
 }
 
-static pasta_status measure_products(struct bench *b, struct child *ours, struct child *own, struct pasta_err *err)
+static pasta_status measure_products(struct bench *b, struct bench_child *ours, struct bench_child *own, struct pasta_err *err)
 {
     const int n = b->quick ? BENCH_SGEMM_QUICK : BENCH_SGEMM_N;
     const double work = 2.0 * n * n * n;
     struct product one[] = {{ours, n, 1, false}, {own, n, 1, false}}, two[] = {{ours, n, 2, true}, {own, n, 2, true}, {ours, n, 1, true}};
     const struct bench_side sides[] = {{multiply, &one[0], work, false}, {multiply, &one[1], work, false}};
     const struct bench_side sides_2[] = {{multiply, &two[0], work, true}, {multiply, &two[1], work, true}, {multiply, &two[2], work, true}};
-    const char *against = bench_text(b, "OpenBLAS's own choice, %s", own->core);
+    const char *against = bench_text(b, "OpenBLAS's own choice, %s", own->greeting);
     struct bench_rounds r;
     pasta_status status = bench_measure(b, sides, 2, &r, err);
-    r.memory = NAN; /* it is in the other process */
+    r.memory[0] = r.memory[1] = NAN; /* it is in the other processes */
     if (status == PASTA_OK)
-        bench_row(b, &r, &(struct bench_label){bench_text(b, "sgemm N=%d, %s, 1 thread", n, ours->core), "GFLOP/s", against}, 0, 1e-9, 1, 1e-9);
+        bench_row(b, &r, &(struct bench_label){bench_text(b, "sgemm N=%d, %s, 1 thread", n, ours->greeting), "GFLOP/s", against}, 0, 1e-9, 1, 1e-9);
     if (b->processors == 1) {
         bench_skip(b, "sgemm on 2 threads: one processor");
         return status;
     }
     if (status == PASTA_OK)
         status = bench_measure(b, sides_2, 3, &r, err);
-    r.memory = NAN;
+    r.memory[0] = r.memory[1] = r.memory[2] = NAN;
     if (status == PASTA_OK) {
-        const char *what = bench_text(b, "sgemm N=%d, %s, 2 threads", n, ours->core);
+        const char *what = bench_text(b, "sgemm N=%d, %s, 2 threads", n, ours->greeting);
         bench_row(b, &r, &(struct bench_label){what, "GFLOP/s", against}, 0, 1e-9, 1, 1e-9);
         bench_row(b, &r, &(struct bench_label){what, "GFLOP/s", "1 thread"}, 0, 1e-9, 2, 1e-9);
     }
@@ -202,16 +148,15 @@ static pasta_status measure_products(struct bench *b, struct child *ours, struct
 
 pasta_status bench_products(struct bench *b, struct pasta_err *err)
 {
-    struct child ours = {0}, own = {0};
-    char **env = own_choice();
-    signal(SIGPIPE, SIG_IGN); /* a child that died is an error, not the end */
-    pasta_status status = child_start(&ours, environ, err);
+    struct bench_child ours = {0}, own = {0};
+    char *argv[] = {"bench", "--serve-products", NULL}, **env = own_choice();
+    pasta_status status = bench_child_start(&ours, "/proc/self/exe", argv, environ, err);
     if (status == PASTA_OK)
-        status = child_start(&own, env, err);
+        status = bench_child_start(&own, "/proc/self/exe", argv, env, err);
     if (status == PASTA_OK)
         status = measure_products(b, &ours, &own, err);
-    child_stop(&own);
-    child_stop(&ours);
+    bench_child_stop(&own);
+    bench_child_stop(&ours);
     free(env);
     return status;
 }

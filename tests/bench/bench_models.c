@@ -30,7 +30,7 @@ static struct bench_sgemm *reference(const struct bench *b)
     return bench_sgemm_new(b->quick ? BENCH_SGEMM_QUICK : BENCH_SGEMM_N);
 }
 
-static pasta_status check_close(const char *what, const float *a, const float *b, int n, double tolerance, struct pasta_err *err)
+pasta_status bench_check_close(const char *what, const float *a, const float *b, int n, double tolerance, struct pasta_err *err)
 {
     for (int i = 0; i < n; i++)
         if (!(fabs(a[i] - b[i]) <= tolerance))
@@ -59,8 +59,7 @@ static pasta_status encode(void *ctx, double *seconds, struct pasta_err *err)
     return status;
 }
 
-/* Multiplications and additions of the products for one image. */
-static double image_flops(const struct pasta_clip_shape *s)
+double bench_image_flops(const struct pasta_clip_shape *s)
 {
     const struct pasta_clip_tower *t = &s->vision;
     const double side = (double)(s->image_size / s->patch), patches = side * side, T = patches + 1, D = (double)t->width, I = (double)t->mlp;
@@ -79,9 +78,9 @@ static pasta_status measure_clip(struct bench *b, const struct pasta_clip *clip,
     struct bench_rounds r;
     pasta_status status = bench_measure(b, sides, 3, &r, err);
     if (status == PASTA_OK)
-        status = check_close("images in a batch", out, out + n, n, 1e-5, err);
+        status = bench_check_close("images in a batch", out, out + n, n, 1e-5, err);
     if (status == PASTA_OK) {
-        const double flops = image_flops(pasta_clip_shape_of(clip)) * 1e-9;
+        const double flops = bench_image_flops(pasta_clip_shape_of(clip)) * 1e-9;
         const char *what = bench_text(b, "encoding images, batch %d, 1 thread", IMAGES);
         bench_row(b, &r, &(struct bench_label){what, "images/s", "one by one"}, 0, 1, 1, 1);
         bench_row(b, &r, &(struct bench_label){bench_text(b, "  the same, %.1f MFLOP an image", flops * 1e3), "GFLOP/s", "sgemm, 1 thread (floor)"}, 0, flops, 2, 1e-9);
@@ -205,7 +204,7 @@ static pasta_status measure_value(struct bench *b, const struct pasta_gemma_conf
             a[i] = (float)packed->f[i];
             c[i] = (float)single->f[i];
         }
-        status = check_close("values in one pass", a, c, CANDIDATES, 1e-4, err);
+        status = bench_check_close("values in one pass", a, c, CANDIDATES, 1e-4, err);
     }
     if (status == PASTA_OK) {
         const double flops = score_flops(config, packed) * 1e-9;

@@ -62,17 +62,16 @@ static pasta_status run_once(const struct bench_side *side, double *rate, struct
 
 pasta_status bench_measure(const struct bench *b, const struct bench_side *sides, int n, struct bench_rounds *out, struct pasta_err *err)
 {
-    struct bench_rounds r = {.memory = NAN};
+    struct bench_rounds r = {0};
     pasta_status status = PASTA_OK;
     double ignored;
 
-    if (!b->quick) { /* warm up, and see what memory ours takes */
+    for (int s = 0; s < n; s++)
+        r.memory[s] = NAN;
+    for (int s = 0; s < n && status == PASTA_OK && !b->quick; s++) { /* warm up, and see what memory each takes */
         const double before = peak_reset();
-        for (int s = 0; s < n && status == PASTA_OK; s++) {
-            status = run_once(&sides[s], &ignored, err);
-            if (s == 0)
-                r.memory = status_bytes("VmHWM") - before;
-        }
+        status = run_once(&sides[s], &ignored, err);
+        r.memory[s] = status_bytes("VmHWM") - before;
     }
     const double begin = pasta_now();
     const int most = b->quick ? 1 : MOST_ROUNDS;
@@ -112,7 +111,7 @@ void bench_row(struct bench *b, const struct bench_rounds *rounds, const struct 
     b->rows[b->n_rows++] = (struct bench_row){
         .label = {bench_text(b, "%s", label->what), bench_text(b, "%s", label->unit), bench_text(b, "%s", label->against)},
         .ours = spread_of(mine, rounds->n), .theirs = spread_of(other, rounds->n), .ratio = spread_of(ratio, rounds->n),
-        .rounds = rounds->n, .memory = ours == 0 ? rounds->memory : NAN};
+        .rounds = rounds->n, .memory = rounds->memory[ours], .their_memory = rounds->memory[theirs]};
 }
 
 /* --- texts --- */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "durable.h"
 #include "gz.h"
 #include "pasta/base/mem.h"
 
@@ -52,6 +53,14 @@ static void sync_folder(const char *path)
         close(fd);
     }
     free(folder);
+}
+
+bool durable_rename(const char *from, const char *to)
+{
+    if (rename(from, to) != 0)
+        return false;
+    sync_folder(to);
+    return true;
 }
 
 pasta_status pasta_out_open(struct pasta_out *out, const char *path, struct pasta_err *err)
@@ -101,9 +110,8 @@ pasta_status pasta_out_commit(struct pasta_out *out, struct pasta_err *err)
         return out_failed(out, err);
     FILE *file = out->file;
     out->file = NULL;
-    if (fclose(file) != 0 || rename(out->temporary, out->path) != 0)
+    if (fclose(file) != 0 || !durable_rename(out->temporary, out->path))
         return out_failed(out, err);
-    sync_folder(out->path);
     free(out->temporary);
     out->temporary = NULL;
     pasta_out_abort(out);

@@ -8,8 +8,8 @@
 
 enum format { FORMAT_TXT, FORMAT_TSV, FORMAT_JSONL };
 
-/* By the extension before an optional ".gz". */
-static pasta_status detect(const char *path, enum format *format, struct pasta_err *err)
+/* By the extension before an optional ".gz"; -1: none of ours. */
+static int detect(const char *path)
 {
     static const char *const extensions[] = {".txt", ".tsv", ".jsonl"};
     char *name = pasta_strdup(path);
@@ -20,10 +20,7 @@ static pasta_status detect(const char *path, enum format *format, struct pasta_e
         if (pasta_ends_with(name, extensions[i]))
             found = i;
     free(name);
-    if (found < 0)
-        return pasta_fail(err, PASTA_ERR_INPUT, "prompts '%s': expected a name in .txt, .tsv or .jsonl (or these with .gz)", path);
-    *format = (enum format)found;
-    return PASTA_OK;
+    return found;
 }
 
 /* Cuts field number `column` out of a tab-separated line, in place; NULL where the line has fewer. */
@@ -55,9 +52,8 @@ static int tsv_column(const char *header)
     }
 }
 
-/* The prompt of a JSON line: its `text` or `prompt`. */
-static pasta_status json_prompt(const struct pasta_str *line, const char *where, struct pasta_arena *arena, const char **out,
-                                struct pasta_err *err)
+/* The prompt of a JSON line: its `text` or `prompt`, into `out`. */
+static pasta_status json_prompt(const struct pasta_str *line, const char *where, struct pasta_str *out, struct pasta_err *err)
 {
     cJSON *tree;
     pasta_status status = pasta_json_parse(line->data, line->length, where, &tree, err);
@@ -68,72 +64,99 @@ static pasta_status json_prompt(const struct pasta_str *line, const char *where,
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected an object, found %s", where, pasta_json_type_name(tree));
     else
         status = pasta_json_str(tree, pasta_json_has(tree, "text") ? "text" : "prompt", where, &text, err);
+    pasta_str_clear(out);
     if (status == PASTA_OK)
-        *out = pasta_arena_strdup(arena, text);
+        pasta_str_add(out, text);
     cJSON_Delete(tree);
     return status;
 }
 
-/* Keeps the prompt unless it is blank. */
-static void add(struct pasta_prompts *out, const char *text)
+/* One line of text, without white space at its ends; NULL if nothing is left. */
+static char *tidy(char *text)
 {
-    char *copy = pasta_arena_strdup(&out->arena, text);
-    for (char *p = copy; *p; p++) /* a prompt is one line of text, also where JSON says "\n" */
+    for (char *p = text; *p; p++) /* also where JSON says "\n" */
         if ((unsigned char)*p < ' ')
             *p = ' ';
-    char *trimmed = pasta_trim(copy);
-    if (!*trimmed)
-        return;
-    PASTA_GROW(out->items, out->n + 1, out->capacity);
-    out->items[out->n++] = trimmed;
+    char *trimmed = pasta_trim(text);
+    return *trimmed ? trimmed : NULL;
 }
 
-static pasta_status one_line(struct pasta_prompts *out, struct pasta_lines *lines, enum format format, int *column, struct pasta_err *err)
+/* The prompt on the line just read; *text stays NULL where there is none. */
+static pasta_status one_line(struct pasta_prompt_lines *p, const char **text, struct pasta_err *err)
 {
     char where[600];
-    snprintf(where, sizeof where, "%.500s:%lld", lines->path, (long long)lines->number);
-    struct pasta_str *line = &lines->line;
-    if (lines->number == 1 && pasta_starts_with(line->data, "\xEF\xBB\xBF")) { /* a byte order mark is no text */
+    snprintf(where, sizeof where, "%.500s:%lld", p->lines.path, (long long)p->lines.number);
+    struct pasta_str *line = &p->lines.line;
+    const bool as_is = p->exact && p->format != FORMAT_TSV;
+    if (!line->data)
+        pasta_str_add(line, ""); /* an empty first line */
+    if (p->lines.number == 1 && pasta_starts_with(line->data, "\xEF\xBB\xBF")) { /* a byte order mark is no text */
         memmove(line->data, line->data + 3, line->length - 2);
         line->length -= 3;
     }
     if (memchr(line->data, '\0', line->length) || !pasta_utf8_valid(line->data, line->length))
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected UTF-8 text, found other bytes", where);
-    if (strspn(line->data, " \t\r") == line->length)
+    char *found = line->data;
+    if (!(as_is && p->format == FORMAT_TXT) && strspn(line->data, " \t\r") == line->length)
         return PASTA_OK;
-    if (format == FORMAT_TSV && *column < 0) {
-        *column = tsv_column(line->data);
-        return *column >= 0 ? PASTA_OK
-                            : pasta_fail(err, PASTA_ERR_INPUT,
-                                         "%s: expected a header with a column Prompt, prompt or text, found \"%.60s\"",
-                                         where, line->data);
+    if (p->format == FORMAT_TSV && p->column < 0) {
+        p->column = tsv_column(line->data);
+        return p->column >= 0 ? PASTA_OK
+                              : pasta_fail(err, PASTA_ERR_INPUT,
+                                           "%s: expected a header with a column Prompt, prompt or text, found \"%.60s\"",
+                                           where, line->data);
     }
-    const char *text = line->data;
-    if (format == FORMAT_TSV && !(text = tsv_field(line->data, *column)))
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected at least %d columns, found fewer", where, *column + 1);
-    if (format == FORMAT_JSONL) {
-        pasta_status status = json_prompt(line, where, &out->arena, &text, err);
+    if (p->format == FORMAT_TSV && !(found = tsv_field(line->data, p->column)))
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected at least %d columns, found fewer", where, p->column + 1);
+    if (p->format == FORMAT_JSONL) {
+        const pasta_status status = json_prompt(line, where, &p->text, err);
         if (status != PASTA_OK)
             return status;
+        found = p->text.data;
     }
-    add(out, text);
+    *text = as_is ? found : tidy(found);
     return PASTA_OK;
+}
+
+pasta_status pasta_prompt_lines_open(struct pasta_prompt_lines *p, const char *path, bool exact, struct pasta_err *err)
+{
+    int format = detect(path);
+    if (format < 0 && !exact)
+        return pasta_fail(err, PASTA_ERR_INPUT, "prompts '%s': expected a name in .txt, .tsv or .jsonl (or these with .gz)", path);
+    *p = (struct pasta_prompt_lines){.format = format < 0 ? FORMAT_TXT : format, .column = -1, .exact = exact};
+    return pasta_lines_open(&p->lines, path, err);
+}
+
+pasta_status pasta_prompt_lines_next(struct pasta_prompt_lines *p, const char **text, struct pasta_err *err)
+{
+    const char *found = NULL;
+    bool more = true;
+    pasta_status status = PASTA_OK;
+    while (!found && (status = pasta_lines_next(&p->lines, &more, err)) == PASTA_OK && more)
+        if ((status = one_line(p, &found, err)) != PASTA_OK)
+            break;
+    if (status == PASTA_OK)
+        *text = found;
+    return status;
+}
+
+void pasta_prompt_lines_close(struct pasta_prompt_lines *p)
+{
+    pasta_lines_close(&p->lines);
+    pasta_str_release(&p->text);
 }
 
 pasta_status pasta_prompts_read(const char *path, struct pasta_prompts *out, struct pasta_err *err)
 {
-    enum format format = FORMAT_TXT;
-    pasta_status status = detect(path, &format, err);
-    if (status != PASTA_OK)
-        return status;
-    struct pasta_lines lines = {0};
+    struct pasta_prompt_lines lines = {0};
     size_t before = out->n;
-    int column = -1;
-    bool more = true;
-    status = pasta_lines_open(&lines, path, err);
-    while (status == PASTA_OK && (status = pasta_lines_next(&lines, &more, err)) == PASTA_OK && more)
-        status = one_line(out, &lines, format, &column, err);
-    pasta_lines_close(&lines);
+    const char *text;
+    pasta_status status = pasta_prompt_lines_open(&lines, path, false, err);
+    while (status == PASTA_OK && (status = pasta_prompt_lines_next(&lines, &text, err)) == PASTA_OK && text) {
+        PASTA_GROW(out->items, out->n + 1, out->capacity);
+        out->items[out->n++] = pasta_arena_strdup(&out->arena, text);
+    }
+    pasta_prompt_lines_close(&lines);
     if (status == PASTA_OK && out->n == before)
         status = pasta_fail(err, PASTA_ERR_INPUT, "prompts '%s': expected prompts, found none", path);
     if (status != PASTA_OK)

@@ -5,7 +5,7 @@
 #include "pasta/base/mem.h"
 #include "pasta/base/str.h"
 #include "pasta/io/file.h"
-#include "pasta/io/safetensors.h"
+#include "safetensors_header.h"
 
 static int by_alignment_then_name(const void *a, const void *b)
 {
@@ -79,31 +79,41 @@ static void put_entry(struct pasta_str *header, const struct pasta_st_tensor *t,
     pasta_str_printf(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset, (unsigned long long)(offset + t->bytes));
 }
 
-pasta_status pasta_safetensors_write(const char *path, const struct pasta_st_tensor *tensors, int n, const char *const (*meta)[2],
-                                     int n_meta, struct pasta_err *err)
+pasta_status safetensors_header(const char *path, const struct pasta_st_tensor **tensors, int n, const char *const (*meta)[2], int n_meta,
+                                struct pasta_str *out, struct pasta_err *err)
 {
-    const struct pasta_st_tensor **order = pasta_calloc((size_t)n, sizeof *order);
-    for (int i = 0; i < n; i++)
-        order[i] = &tensors[i];
     struct pasta_str header = {0};
-    struct pasta_out out = {0};
-    pasta_status status = check(path, order, n, err);
+    const pasta_status status = check(path, tensors, n, err);
     if (status != PASTA_OK)
-        goto out;
-    qsort(order, (size_t)n, sizeof *order, by_alignment_then_name);
+        return status;
+    qsort(tensors, (size_t)n, sizeof *tensors, by_alignment_then_name);
     put_metadata(&header, meta, n_meta);
     uint64_t offset = 0;
     for (int i = 0; i < n; i++) {
-        put_entry(&header, order[i], offset);
-        offset += order[i]->bytes;
+        put_entry(&header, tensors[i], offset);
+        offset += tensors[i]->bytes;
     }
     pasta_str_addc(&header, '}');
     while (header.length % 8) /* so that the data begin aligned */
         pasta_str_addc(&header, ' ');
-    uint64_t length = header.length;
-    status = pasta_out_open(&out, path, err);
+    const uint64_t length = header.length;
+    pasta_str_addn(out, &length, sizeof length);
+    pasta_str_addn(out, header.data, header.length);
+    pasta_str_release(&header);
+    return PASTA_OK;
+}
+
+pasta_status pasta_safetensors_write(const char *path, const struct pasta_st_tensor *tensors, int n, const char *const (*meta)[2],
+                                     int n_meta, struct pasta_err *err)
+{
+    const struct pasta_st_tensor **order = pasta_calloc((size_t)n, sizeof *order);
+    struct pasta_str header = {0};
+    struct pasta_out out = {0};
+    for (int i = 0; i < n; i++)
+        order[i] = &tensors[i];
+    pasta_status status = safetensors_header(path, order, n, meta, n_meta, &header, err);
     if (status == PASTA_OK)
-        status = pasta_out_write(&out, &length, sizeof length, err);
+        status = pasta_out_open(&out, path, err);
     if (status == PASTA_OK)
         status = pasta_out_write(&out, header.data, header.length, err);
     for (int i = 0; i < n && status == PASTA_OK; i++)
@@ -111,7 +121,6 @@ pasta_status pasta_safetensors_write(const char *path, const struct pasta_st_ten
             status = pasta_out_write(&out, order[i]->data, order[i]->bytes, err);
     if (status == PASTA_OK)
         status = pasta_out_commit(&out, err);
-out:
     pasta_out_abort(&out);
     pasta_str_release(&header);
     free(order);

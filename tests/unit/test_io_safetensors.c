@@ -253,6 +253,100 @@ static void writer_order(void **state)
     assert_non_null(strstr(err.message, "expected 1 bytes for its shape, found 2"));
 }
 
+/* --- files filled piece by piece --- */
+
+enum { ROWS = 5 };
+static const float grown_a[ROWS][2] = {{1, 2}, {3, 4}, {5, 6}, {7, 8}, {9, 10}}, grown_b[ROWS] = {.1f, .2f, .3f, .4f, .5f};
+static const char *const grown_meta[][2] = {{"encoder", "x"}, {"prompts", "y"}};
+
+static pasta_status grow(bool force, bool resume, const char *const (*meta)[2], struct pasta_st_partial **file, bool *complete,
+                         int64_t *done, struct pasta_err *err)
+{
+    const struct pasta_st_tensor tensors[] = {{"b", PASTA_ST_F32, 1, {ROWS}, NULL, 0}, {"a", PASTA_ST_F32, 2, {ROWS, 2}, NULL, 0}};
+    *err = (struct pasta_err){0};
+    return pasta_st_partial_open(path, tensors, 2, meta, 2, force, resume, complete, file, done, err);
+}
+
+static void put_rows(struct pasta_st_partial *file, int first, int count)
+{
+    struct pasta_err err = {0};
+    assert_int_equal(pasta_st_partial_put(file, "a", first, count, grown_a[first], &err), PASTA_OK);
+    assert_int_equal(pasta_st_partial_put(file, "b", first, count, &grown_b[first], &err), PASTA_OK);
+    assert_int_equal(pasta_st_partial_mark(file, first + count, &err), PASTA_OK);
+}
+
+static void assert_same_bytes(const char *a, const char *b)
+{
+    struct pasta_str x = {0}, y = {0};
+    struct pasta_err err = {0};
+    assert_int_equal(pasta_file_read(a, &x, &err), PASTA_OK);
+    assert_int_equal(pasta_file_read(b, &y, &err), PASTA_OK);
+    assert_int_equal(x.length, y.length);
+    assert_memory_equal(x.data, y.data, x.length);
+    pasta_str_release(&x);
+    pasta_str_release(&y);
+}
+
+static void filled_piece_by_piece(void **state)
+{
+    (void)state;
+    static const char *const other[][2] = {{"encoder", "x"}, {"prompts", "z"}};
+    struct pasta_err err = {0};
+    struct pasta_st_partial *file = NULL;
+    bool complete = true;
+    int64_t done = -1;
+    char partial[160], whole[160];
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    snprintf(whole, sizeof whole, "%s.whole", path);
+    const struct pasta_st_tensor tensors[] = {{"a", PASTA_ST_F32, 2, {ROWS, 2}, grown_a, sizeof grown_a},
+                                              {"b", PASTA_ST_F32, 1, {ROWS}, grown_b, sizeof grown_b}};
+    assert_int_equal(pasta_safetensors_write(whole, tensors, 2, grown_meta, 2, &err), PASTA_OK);
+    unlink(path);
+
+    assert_int_equal(grow(false, false, grown_meta, &file, &complete, &done, &err), PASTA_OK);
+    assert_false(complete);
+    assert_int_equal(done, 0);
+    put_rows(file, 0, 2);
+    assert_int_equal(pasta_st_partial_put(file, "a", 4, 2, grown_a, &err), PASTA_ERR_FAILED);
+    assert_int_equal(pasta_st_partial_put(file, "c", 0, 1, grown_a, &err), PASTA_ERR_FAILED);
+    pasta_st_partial_close(file); /* as a killed run leaves it */
+    assert_false(pasta_file_exists(path));
+
+    assert_int_equal(grow(false, false, grown_meta, &file, &complete, &done, &err), PASTA_ERR_USAGE);
+    assert_non_null(strstr(err.message, "--resume"));
+    assert_int_equal(grow(false, true, other, &file, &complete, &done, &err), PASTA_ERR_USAGE);
+    assert_non_null(strstr(err.message, "prompts \"y\", found \"z\""));
+    assert_int_equal(grow(false, true, grown_meta, &file, &complete, &done, &err), PASTA_OK);
+    assert_int_equal(done, 2);
+    put_rows(file, 2, 3);
+    pasta_st_partial_close(file);
+    assert_int_equal(truncate(partial, 8 + 1), 0); /* killed before its header was written: from the beginning */
+    assert_int_equal(grow(false, true, grown_meta, &file, &complete, &done, &err), PASTA_OK);
+    assert_int_equal(done, 0);
+    put_rows(file, 0, 1);
+    put_rows(file, 1, 4);
+    assert_int_equal(pasta_st_partial_commit(file, &err), PASTA_OK);
+    pasta_st_partial_close(file);
+    assert_same_bytes(path, whole);
+    assert_false(pasta_file_exists(partial));
+
+    assert_int_equal(rename(path, partial), 0); /* killed before its last step */
+    assert_int_equal(grow(false, true, grown_meta, &file, &complete, &done, &err), PASTA_OK);
+    assert_true(complete);
+    assert_same_bytes(path, whole);
+    assert_int_equal(grow(false, true, grown_meta, &file, &complete, &done, &err), PASTA_OK);
+    assert_true(complete);
+    assert_int_equal(grow(false, false, grown_meta, &file, &complete, &done, &err), PASTA_ERR_USAGE);
+    assert_int_equal(grow(false, true, other, &file, &complete, &done, &err), PASTA_ERR_USAGE);
+    assert_int_equal(grow(true, true, other, &file, &complete, &done, &err), PASTA_OK); /* begins anew, and the old one stays until then */
+    assert_false(complete);
+    assert_int_equal(done, 0);
+    assert_same_bytes(path, whole);
+    pasta_st_partial_close(file);
+    unlink(partial);
+    unlink(whole);
+}
+
 /* Files made in Python are read; those that have {"format":"pt"} alone as metadata, as ours have, are the same bytes when written again. */
 static void reference_files(void **state)
 {
@@ -299,6 +393,7 @@ int main(void)
         cmocka_unit_test(values_and_lookups),
         cmocka_unit_test(writer_layout),
         cmocka_unit_test(writer_order),
+        cmocka_unit_test(filled_piece_by_piece),
         cmocka_unit_test(reference_files),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -349,6 +349,31 @@ static void prompts_of_each_format(void **state)
     read_prompts("p.jsonl", "{\"text\":\"one\\nline\"}\n{\"text\":\"\\n\"}\n{\"prompt\":\"a\\ttab\\n\"}\n", 2, "one line", "a tab");
 }
 
+static void prompts_as_they_are(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *text, *want[4]; } cases[] = {
+        {"p.txt", "\n one \r\n\ttwo", {"", " one ", "\ttwo"}},
+        {"p.list", "\xEF\xBB\xBF" "one\n\n", {"one", ""}},
+        {"p.jsonl", "{\"text\":\"one\\nline \"}\n\n{\"text\":\"\"}\n{\"prompt\":\" two\"}\n", {"one\nline ", "", " two"}},
+        {"p.tsv", "Prompt\tNote\n a \tx\n\ty\nb\n", {"a", "b"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pasta_err err = {0};
+        struct pasta_prompt_lines p = {0};
+        const char *text;
+        assert_int_equal(pasta_prompt_lines_open(&p, write_text(cases[i].name, cases[i].text), true, &err), PASTA_OK);
+        for (int j = 0; cases[i].want[j]; j++) {
+            assert_int_equal(pasta_prompt_lines_next(&p, &text, &err), PASTA_OK);
+            assert_non_null(text);
+            assert_string_equal(text, cases[i].want[j]);
+        }
+        assert_int_equal(pasta_prompt_lines_next(&p, &text, &err), PASTA_OK);
+        assert_null(text);
+        pasta_prompt_lines_close(&p);
+    }
+}
+
 static void broken_prompts_are_refused(void **state)
 {
     (void)state;
@@ -403,6 +428,7 @@ int main(void)
         cmocka_unit_test(single_round_trips),
         cmocka_unit_test(broken_singles_are_refused),
         cmocka_unit_test(prompts_of_each_format),
+        cmocka_unit_test(prompts_as_they_are),
         cmocka_unit_test(broken_prompts_are_refused),
         cmocka_unit_test(parti_prompts),
     };

@@ -15,6 +15,7 @@
 #include "pasta/base/err.h"
 #include "pasta/base/mem.h"
 #include "pasta/base/str.h"
+#include "pasta/io/file.h"
 
 enum pasta_category { PASTA_REPHRASE, PASTA_EXPAND, PASTA_STYLE, PASTA_SUBJECT, PASTA_CREATIVE };
 extern const char *const pasta_category_names[PASTA_CATEGORIES];
@@ -105,4 +106,16 @@ void pasta_rankings_release(struct pasta_rankings *r);
 struct pasta_prompts { struct pasta_arena arena; const char **items; size_t n, capacity; };
 pasta_status pasta_prompts_read(const char *path, struct pasta_prompts *out, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_prompts_release(struct pasta_prompts *p);
+/* The same one at a time. `exact`: texts as they are, which .txt lines and JSON's `text` may well be empty or hold newlines (a byte order
+ * mark, line ends and .tsv aside), and a name without a known extension is one of .txt. */
+struct pasta_prompt_lines {
+    struct pasta_lines lines;    /* lines.path and lines.number say where the prompt stands */
+    int format, column;
+    bool exact;
+    struct pasta_str text;
+};
+pasta_status pasta_prompt_lines_open(struct pasta_prompt_lines *p, const char *path, bool exact, struct pasta_err *err) PASTA_MUST_CHECK;
+/* *text is NULL at the end, else valid until the next call. */
+pasta_status pasta_prompt_lines_next(struct pasta_prompt_lines *p, const char **text, struct pasta_err *err) PASTA_MUST_CHECK;
+void pasta_prompt_lines_close(struct pasta_prompt_lines *p); /* legal on a zeroed struct */
 #endif

@@ -10,6 +10,7 @@
  */
 #ifndef PASTA_IO_SAFETENSORS_H
 #define PASTA_IO_SAFETENSORS_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "pasta/base/err.h"
@@ -51,4 +52,30 @@ pasta_status pasta_safetensors_want(const struct pasta_safetensors *st, const ch
  * {"format","pt"} is added when they have no "format". Same tensors, same bytes. */
 pasta_status pasta_safetensors_write(const char *path, const struct pasta_st_tensor *tensors, int n,
                                      const char *const (*meta)[2], int n_meta, struct pasta_err *err) PASTA_MUST_CHECK;
+
+/* A file whose tensors are known by shape and filled piece by piece, in memory that does not grow with them; a run that was killed goes on
+ * with it. Until it is whole it is PATH.partial beside PATH; bytes put there count from the next mark on, also after a power cut.
+ *
+ *     pasta_st_partial_open(path, tensors, n, meta, n_meta, force, resume, &complete, &file, &done, &err);   // done: 0 at first
+ *     pasta_st_partial_put(file, "scores", first, count, values, &err);
+ *     pasta_st_partial_mark(file, first + count, &err);
+ *     pasta_st_partial_commit(file, &err);
+ *     pasta_st_partial_close(file);
+ *
+ * The header identifies the run: shapes, and `meta` with all that decides the bytes. */
+struct pasta_st_partial;
+/* Of tensors[i], data and bytes are not looked at. Without force or resume, a PATH or PATH.partial that is there is refused
+ * (PASTA_ERR_USAGE, naming both flags); `force` begins anew, and PATH stays until commit replaces it; with `resume`, one whose header is
+ * another is refused (PASTA_ERR_USAGE, naming what differs). The space is taken at once: a full disk shows here. *complete: PATH is
+ * there and of this run; *out is NULL then. Else *done is what was marked last. A PATH.partial that another process has open is refused. */
+pasta_status pasta_st_partial_open(const char *path, const struct pasta_st_tensor *tensors, int n, const char *const (*meta)[2], int n_meta,
+                                   bool force, bool resume, bool *complete, struct pasta_st_partial **out, int64_t *done,
+                                   struct pasta_err *err) PASTA_MUST_CHECK;
+/* Rows first to first + count - 1 (of the first dimension) of tensor `name`. */
+pasta_status pasta_st_partial_put(struct pasta_st_partial *file, const char *name, int64_t first, int64_t count, const void *rows,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
+/* Everything put so far counts; `done` is the caller's own measure of it. */
+pasta_status pasta_st_partial_mark(struct pasta_st_partial *file, int64_t done, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_st_partial_commit(struct pasta_st_partial *file, struct pasta_err *err) PASTA_MUST_CHECK; /* PATH appears, whole */
+void pasta_st_partial_close(struct pasta_st_partial *file); /* uncommitted, PATH.partial stays; NULL is legal */
 #endif

@@ -98,8 +98,9 @@ static pasta_status check_header(const struct pasta_st_partial *p, int fd, const
                                 "replace it with --force", path, meta[i][0], was ? was : "", meta[i][1]);
     }
     cJSON_Delete(before);
-    return status != PASTA_OK ? status
-                              : pasta_fail(err, PASTA_ERR_USAGE, "'%s': expected a file of this run, found another; --force replaces it", path);
+    if (status == PASTA_OK)
+        status = pasta_fail(err, PASTA_ERR_USAGE, "'%s': expected a file of this run, found another; --force replaces it", path);
+    return status;
 }
 
 /* --- opening --- */
@@ -166,7 +167,8 @@ static pasta_status open_partial(struct pasta_st_partial *p, const char *const (
                                  bool *complete, int64_t *done, struct pasta_err *err)
 {
     if (pasta_file_exists(p->partial) && !force && !resume)
-        return pasta_fail(err, PASTA_ERR_USAGE, "'%s' is of a run that did not end: --resume goes on with it, --force begins anew", p->partial);
+        return pasta_fail(err, PASTA_ERR_USAGE, "'%s' is of a run that did not end: --resume goes on with it, --force begins anew",
+                          p->partial);
     p->fd = open(p->partial, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (p->fd < 0)
         return pasta_fail_errno(err, "cannot create '%s'", p->partial);

@@ -176,21 +176,13 @@ static void normalise(float *rows, int n, int dim)
     }
 }
 
-static pasta_status image_batch(const struct pasta_clip *clip, const struct pasta_image *images, int n, float *out, struct pasta_err *err)
+static pasta_status pixel_batch(const struct pasta_clip *clip, const float *pixels, int n, float *out, struct pasta_err *err)
 {
-    int64_t side = clip->shape.image_size, values = 3 * side * side;
-    float *pixels = pasta_malloc((size_t)(n * values) * sizeof *pixels);
-    pasta_status status = PASTA_OK;
-    for (int i = 0; i < n && status == PASTA_OK; i++)
-        status = pasta_preprocess_image(&clip->preprocess, &images[i], (int)side, pixels + i * values, err);
-    if (status == PASTA_OK) {
-        pt_scope_open();
-        pt x = pt_to_device(pt_borrow(pixels, PT_F32, PT_SHAPE(n, 3, side, side)), clip->device);
-        pt_copy_f32(pasta_clip_image_features(clip, x), out);
-        status = pt_scope_close(err);
-    }
-    free(pixels);
-    return status;
+    const int64_t side = clip->shape.image_size;
+    pt_scope_open();
+    pt x = pt_to_device(pt_borrow(pixels, PT_F32, PT_SHAPE(n, 3, side, side)), clip->device);
+    pt_copy_f32(pasta_clip_image_features(clip, x), out);
+    return pt_scope_close(err);
 }
 
 static pasta_status text_batch(const struct pasta_clip *clip, const char *const *texts, int n, float *out, struct pasta_err *err)
@@ -225,18 +217,46 @@ static int rows_of_pass(const struct pasta_clip *clip, int64_t tokens)
     return rows > 1 ? (int)rows : 1;
 }
 
-pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out,
-                               struct pasta_err *err)
+static int images_of_pass(const struct pasta_clip *clip)
 {
     const int64_t side = clip->shape.image_size / clip->shape.patch;
-    const int dim = pasta_clip_dim(clip), rows = rows_of_pass(clip, side * side + 1);
+    return rows_of_pass(clip, side * side + 1);
+}
+
+pasta_status pasta_clip_preprocess(const struct pasta_clip *clip, const struct pasta_image *image, float *pixels, struct pasta_err *err)
+{
+    return pasta_preprocess_image(&clip->preprocess, image, (int)clip->shape.image_size, pixels, err);
+}
+
+pasta_status pasta_clip_pixels(const struct pasta_clip *clip, const float *pixels, int n, bool raw, float *out, struct pasta_err *err)
+{
+    const size_t dim = (size_t)clip->shape.projection, side = (size_t)clip->shape.image_size;
+    const int rows = images_of_pass(clip);
     bool grad = pt_grad_enable(false);
     pasta_status status = PASTA_OK;
     for (int i = 0; i < n && status == PASTA_OK; i += rows)
-        status = image_batch(clip, images + i, n - i < rows ? n - i : rows, out + (size_t)i * (size_t)dim, err);
+        status = pixel_batch(clip, pixels + (size_t)i * 3 * side * side, n - i < rows ? n - i : rows, out + (size_t)i * dim, err);
     pt_grad_enable(grad);
     if (status == PASTA_OK && !raw)
-        normalise(out, n, dim);
+        normalise(out, n, (int)dim);
+    return status;
+}
+
+pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out,
+                               struct pasta_err *err)
+{
+    const size_t dim = (size_t)clip->shape.projection, side = (size_t)clip->shape.image_size, values = 3 * side * side;
+    const int rows = images_of_pass(clip);
+    float *pixels = pasta_malloc((size_t)(n < rows ? n : rows) * values * sizeof *pixels);
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i += rows) {
+        const int some = n - i < rows ? n - i : rows;
+        for (int j = 0; j < some && status == PASTA_OK; j++)
+            status = pasta_clip_preprocess(clip, &images[i + j], pixels + (size_t)j * values, err);
+        if (status == PASTA_OK)
+            status = pasta_clip_pixels(clip, pixels, some, raw, out + (size_t)i * dim, err);
+    }
+    free(pixels);
     return status;
 }
 

@@ -62,6 +62,7 @@ struct pasta_collect_settings {
 struct pasta_embed_settings {
     const char *model;             /* path; "" = the embedded data/models/clip-sketch */
     int64_t batch;
+    int64_t window;                /* rows of a list held and written at once */
 };
 
 struct pasta_user_model_settings {

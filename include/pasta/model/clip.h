@@ -54,6 +54,13 @@ pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta
 pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out,
                               struct pasta_err *err) PASTA_MUST_CHECK;
 
+/* The two halves of pasta_clip_images, for whoever holds many images: pixel values [3,S,S] f32 of one, S the shape's image_size; and
+ * embeddings of pixels [n,3,S,S]. */
+pasta_status pasta_clip_preprocess(const struct pasta_clip *clip, const struct pasta_image *image, float *pixels,
+                                   struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_clip_pixels(const struct pasta_clip *clip, const float *pixels, int n, bool raw, float *out,
+                               struct pasta_err *err) PASTA_MUST_CHECK;
+
 /* The differentiable forward passes, [B,D]; call inside a scope. Results are not normalised. */
 pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* f32 [B,3,S,S] */);
 pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded behind the end token, T <= context */);

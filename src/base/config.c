@@ -75,6 +75,7 @@ static const struct key keys[] = {
     T("embed.model", embed.model, "", NULL, 'O', "CLIP or Gemma folder; empty: the embedded CLIP"),
     I("embed.batch", embed.batch, "32", 1, 4096, '-', "images or texts encoded at once"),
     I("embed.window", embed.window, "1024", 1, 1e6, '-', "rows of a list held, sorted by length and written at once"),
+    T("embed.dtype", embed.dtype, "f32", "f32|bf16", '-', "what the model's weights and activations are held in; results are f32"),
 
     I("user_model.types", user_model.types, "8", 1, 1024, 'P', "K, user types"),
     T("user_model.aggregate", user_model.aggregate, "mean", "mean|max|logsumexp", 'O', "from a column's images to its utility"),

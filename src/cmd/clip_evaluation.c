@@ -174,7 +174,7 @@ pasta_status clip_report(const struct pasta_context *context, struct pasta_err *
 pasta_status clip_evaluate(const struct pasta_context *context, const struct clip_pairs *w, struct pasta_err *err)
 {
     struct pasta_clip *clip;
-    pasta_status status = pasta_clip_load(context->out, context->config.device, &clip, err);
+    pasta_status status = pasta_clip_load(context->out, context->config.device, PT_F32, &clip, err);
     if (status != PASTA_OK)
         return status;
     size_t values = (size_t)CLIP_HELD_OUT * (size_t)pasta_clip_dim(clip);

@@ -19,11 +19,9 @@ pasta_status embed_is_gemma(const struct pasta_context *context, bool *gemma, st
     const char *dir = context->config.embed.model, *type = "clip";
     cJSON *config = NULL;
     *gemma = false;
-    if (!*dir)
-        return PASTA_OK;
     char *path = pasta_path_join(dir, "config.json");
-    pasta_status status = pasta_json_read(path, &config, err);
-    if (status == PASTA_OK)
+    pasta_status status = PASTA_OK;
+    if (*dir && pasta_file_exists(path) && (status = pasta_json_read(path, &config, err)) == PASTA_OK)
         status = pasta_json_str(config, "model_type", path, &type, err);
     if (status == PASTA_OK) {
         *gemma = strcmp(type, "gemma") == 0;
@@ -38,8 +36,9 @@ pasta_status embed_is_gemma(const struct pasta_context *context, bool *gemma, st
 pasta_status embed_encoder_load(const struct pasta_context *context, bool gemma, struct embed_encoder *out, struct pasta_err *err)
 {
     const char *dir = context->config.embed.model, *device = context->config.device;
+    const pt_dtype dtype = strcmp(context->config.embed.dtype, "bf16") == 0 ? PT_BF16 : PT_F32;
     *out = (struct embed_encoder){.context = context, .stopped = "stopped; --resume goes on from here"};
-    return gemma ? pasta_gemma_text_load(dir, device, PT_F32, &out->gemma, err) : pasta_clip_load(dir, device, &out->clip, err);
+    return gemma ? pasta_gemma_text_load(dir, device, dtype, &out->gemma, err) : pasta_clip_load(dir, device, dtype, &out->clip, err);
 }
 
 void embed_encoder_release(struct embed_encoder *e)

@@ -67,20 +67,22 @@ static pasta_status open_file(struct run *r, const char *path, bool *complete, s
 {
     const struct pasta_config *config = &r->context->config;
     const struct embed_inputs *in = r->in;
-    char prompts[65] = "", images[65] = "", batch[32], window[32], program[100];
+    const char *root = in->image_root ? in->image_root : "";
+    char prompts[65] = "", images[65] = "", image_root[65], batch[32], window[32], program[100];
     struct pasta_st_tensor tensors[2];
     pasta_status status = in->prompts ? pasta_sha256_file(in->prompts, prompts, err) : PASTA_OK;
     if (status == PASTA_OK && in->images)
         status = pasta_sha256_file(in->images, images, err);
     if (status != PASTA_OK)
         return status;
+    pasta_sha256(root, strlen(root), image_root); /* a path is nobody's business */
     snprintf(batch, sizeof batch, "%lld", (long long)config->embed.batch);
     snprintf(program, sizeof program, "%s %s", r->context->command->name, pasta_version());
     snprintf(window, sizeof window, "%lld", (long long)config->embed.window);
     const char *const meta[][2] = {
-        {"encoder", embed_hash(r->e)}, {"prompts", prompts}, {"images", images}, {"image_root", in->image_root ? in->image_root : ""},
+        {"encoder", embed_hash(r->e)}, {"prompts", prompts}, {"images", images}, {"image_root", image_root},
         {"output", in->scorer ? in->scorer : r->e->raw ? "raw" : r->e->clip ? "normalised" : "hidden"}, {"batch", batch},
-        {"window", window}, {"device", config->device}, {"program", program},
+        {"window", window}, {"dtype", config->embed.dtype}, {"device", config->device}, {"program", program},
     };
     return pasta_st_partial_open(path, tensors, list_tensors(r, tensors), meta, sizeof meta / sizeof *meta, r->context->force,
                                  r->context->resume, complete, &r->file, &r->done, err);

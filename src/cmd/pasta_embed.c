@@ -7,11 +7,12 @@
 #include "torch_command.h"
 
 static struct embed_inputs in;
-static const char *model_path;
+static const char *model_path, *dtype;
 static bool raw;
 
 static const struct pasta_option options[] = {
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "CLIP or Gemma folder, in the Hugging Face layout; default: embed.model", NULL},
+    {"dtype", PASTA_OPT_STRING, &dtype, "TYPE", "f32, or bf16 for half the memory; default: embed.dtype", NULL},
     {"sessions", PASTA_OPT_STRINGS, &in.sessions, "FILE", "session records", NULL},
     {"preferences", PASTA_OPT_STRINGS, &in.preferences, "FILE", "preference records", NULL},
     {"ratings", PASTA_OPT_STRINGS, &in.ratings, "FILE", "rating records", NULL},
@@ -84,6 +85,10 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     bool gemma = false;
     if (model_path)
         context->config.embed.model = model_path;
+    if (dtype && strcmp(dtype, "f32") != 0 && strcmp(dtype, "bf16") != 0)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--dtype: expected f32 or bf16, found '%s'", dtype);
+    if (dtype)
+        context->config.embed.dtype = dtype;
     pasta_status status = check_usage(context, records, err);
     if (status == PASTA_OK)
         status = embed_is_gemma(context, &gemma, err);

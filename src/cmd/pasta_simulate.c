@@ -173,7 +173,7 @@ static pasta_status load(struct simulate *s, struct pasta_err *err)
 
     if ((status = pasta_prompts_read(prompts_path, &s->prompts, err)) != PASTA_OK ||
         (status = pasta_user_model_load(user_model_path, NULL, &s->model, err)) != PASTA_OK ||
-        (status = pasta_clip_load(model_path, config->device, &s->clip, err)) != PASTA_OK ||
+        (status = pasta_clip_load(model_path, config->device, PT_F32, &s->clip, err)) != PASTA_OK ||
         (status = pasta_user_model_fits(s->model, pasta_clip_hash(s->clip), pasta_clip_dim(s->clip), user_model_path, err)) != PASTA_OK ||
         (status = pasta_sketch_open(&config->world, &config->agent, &s->sketch, err)) != PASTA_OK)
         return status;

@@ -29,6 +29,7 @@ struct pasta_clip {
     pt visual_projection_w;              /* [P,Dv] */
     pt logit_scale;                      /* [] */
     char *device;                        /* "cpu", "cuda:0"; owned */
+    pt_dtype dtype;                      /* of all but logit_scale, which is f32 */
     char hash[65];
 };
 

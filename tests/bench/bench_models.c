@@ -98,7 +98,7 @@ pasta_status bench_clip(struct bench *b, struct pasta_err *err)
     struct pasta_image images[IMAGES] = {{0}};
     if (!dir)
         return PASTA_OK;
-    pasta_status status = pasta_clip_load(dir, "cpu", &clip, err);
+    pasta_status status = pasta_clip_load(dir, "cpu", PT_F32, &clip, err);
     if (status == PASTA_OK)
         status = bench_world_open(&w, 64, err);
     for (int i = 0; i < IMAGES && status == PASTA_OK; i++)

@@ -92,16 +92,20 @@ done
 
 # killed in the middle, and resumed: an image that is a pipe holds the run up, so that it is surely there
 marked() { [ -f "$1.partial" ] && tail -c 8 "$1.partial" | od -An -t u8 | tr -d ' \n'; }
-# stop_at N FILE COMMAND...: kills the command once N rows of FILE are marked
+# stop_at N FILE COMMAND...: kills the command once N rows of FILE are marked; where `held` is a pipe, after a second one tried to join in
 stop_at() {
     local rows=$1 file=$2 pid i; shift 2
-    "$@" --out "$file" >"$work/stdout" 2>"$work/stderr" &
+    "$@" --out "$file" >/dev/null 2>&1 &
     pid=$!
     for i in $(seq 1 600); do
         [ "$(marked "$file")" -ge "$rows" ] 2>/dev/null && break
         kill -0 $pid 2>/dev/null || break
         sleep 0.05
     done
+    if [ -p "$held" ]; then
+        run 2 "$@" --out "$file" --resume
+        grep -q "another run is writing it" "$work/stderr" || { fail "$file: two runs at once"; cat "$work/stderr"; }
+    fi
     kill -9 $pid 2>/dev/null || fail "$file: the run was over before it could be killed"
     wait $pid 2>/dev/null
     [ -e "$file" ] && fail "$file: a killed run left it"
@@ -128,6 +132,15 @@ run 0 embed "${many[@]}" --out "$work/many.safetensors"
 stop_at 3 "$work/many-killed.safetensors" "$bin/pasta-embed" "${many[@]}"
 run 0 embed "${many[@]}" --out "$work/many-killed.safetensors" --resume
 cmp -s "$work/many.safetensors" "$work/many-killed.safetensors" || fail "gemma: killed and resumed is not what it would have been"
+# stopped by a signal
+"$bin/pasta-embed" "${many[@]}" --out "$work/many-stopped.safetensors" 2>"$work/stderr" &
+pid=$!
+until [ "$(marked "$work/many-stopped.safetensors")" -ge 3 ] 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+kill -TERM $pid; wait $pid
+[ $? -eq 75 ] || fail "stopped: wrong exit code"
+grep -q "stopped; --resume goes on from here" "$work/stderr" || { fail "stopped: no word of --resume"; cat "$work/stderr"; }
+run 0 embed "${many[@]}" --out "$work/many-stopped.safetensors" --resume
+cmp -s "$work/many.safetensors" "$work/many-stopped.safetensors" || fail "gemma: stopped and resumed is not what it would have been"
 # a full disk
 (ulimit -f 8; exec "$bin/pasta-embed" "${many[@]}" --out "$work/full.safetensors") >/dev/null 2>"$work/stderr"
 [ $? -eq 1 ] || fail "a full disk: wrong exit code"
@@ -163,6 +176,44 @@ grep -q "expected the scores of these pairs, found others" "$work/stderr" || { f
 run 0 embed --score pickscore --model data/models/clip-sketch "${lists[@]}" --prompts "$work/pairs.txt" --out "$work/pick.safetensors"
 cmp -s <(floats "$work/pick.safetensors") <(floats "$work/scores.safetensors") || fail "pickscore is not CLIP's score"
 
+# in half the memory
+for model in clip gemma; do
+    run 0 embed --model data/models/$model-sketch --prompts "$work/plain.txt" --dtype bf16 --out "$work/$model-bf16.safetensors"
+    run 0 embed --model data/models/$model-sketch --prompts "$work/plain.txt" --set embed.dtype=f32 --out "$work/$model-f32.safetensors"
+    cmp -s <(floats "$work/$model-bf16.safetensors") <(floats "$work/$model-f32.safetensors") && fail "$model: --dtype has no effect"
+    close "$work/$model-bf16.safetensors" "$work/$model-f32.safetensors" 0.1
+done
+
+# the reference's numbers, from one end to the other
+parity=${PASTA_SHARED:-../shared}/parity
+# tensor FILE NAME: its values
+tensor() {
+    local header range
+    header=$(od -An -t u8 -N 8 "$1" | tr -d ' ')
+    range=$(tail -c +9 "$1" | head -c "$header" | grep -aoE "\"$2\":\{[^}]*\}" | sed 's/.*data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/')
+    od -An -v -t f4 -w4 -j $((8 + header + ${range% *})) -N $((${range#* } - ${range% *})) "$1"
+}
+# reference FOLDER TENSOR...: against its expected.safetensors
+reference() {
+    local name; local folder=$1; shift
+    for name in "$@"; do
+        paste <(tensor "$work/$folder.safetensors" "$name") <(tensor "$parity/$folder/expected.safetensors" "$name") |
+            awk -v bound=1e-5 -f "$work/close.awk" || fail "$folder: $name is not the reference's"
+    done
+}
+if [ -d "$parity/clip-tiny" ]; then
+    for model in clip-tiny clip-gelu; do
+        run 0 embed --model "$parity/$model" --prompts "$parity/$model"/prompts.* --images "$parity/$model/images.txt" \
+            --image-root "$parity/$model/images" --out "$work/$model.safetensors"
+        reference $model image_embeds text_embeds
+    done
+    sed -n 's/^ *"text": \(".*"\),$/{"text":\1}/p; s/^"text": \(".*"\),$/{"text":\1}/p' "$parity/gemma-tiny/tokens.json" >"$work/texts.jsonl"
+    run 0 embed --model "$parity/gemma-tiny" --prompts "$work/texts.jsonl" --out "$work/gemma-tiny.safetensors"
+    reference gemma-tiny sequence_log_prob
+else
+    echo "skipped: no $parity"
+fi
+
 # refused, in one line that says what and where: refused CODE TEXT FLAGS...
 refused() {
     local code=$1 text=$2; shift 2
@@ -182,6 +233,7 @@ refused 2 "--sessions, --preferences" --model data/models/gemma-sketch --session
 refused 2 "expected clip or pickscore, found 'beauty'" --model data/models/clip-sketch --score beauty "${lists[@]}" "${prompts[@]}"
 refused 2 "--score pickscore: expected --model" --score pickscore "${lists[@]}" "${prompts[@]}"
 refused 2 "--score: expected --prompts and --images" --score clip "${prompts[@]}"
+refused 2 "--dtype: expected f32 or bf16, found 'f16'" "${prompts[@]}" --dtype f16
 refused 3 "has 25 prompts and" --score clip "${lists[@]}" "${prompts[@]}"
 { cat "$work/many.txt"; printf 'x%.0s' $(seq 1 5000); echo; } >"$work/long.txt"
 refused 3 "long.txt:601: expected a text of at most" --model data/models/gemma-sketch --prompts "$work/long.txt"

@@ -196,7 +196,7 @@ static void test_openai_layout(void **state)
     (void)state;
     char *dir = fixture("clip-tiny");
     struct pasta_clip *clip;
-    MUST(pasta_clip_load(dir, "cpu", &clip, &err));
+    MUST(pasta_clip_load(dir, "cpu", PT_F32, &clip, &err));
     struct pasta_safetensors *expected = open_expected(dir);
     struct lines texts = read_lines(dir, "prompts.txt");
     const struct pasta_st_tensor *ids = want(expected, "input_ids", PASTA_ST_I64, 2);
@@ -222,12 +222,47 @@ static void test_openai_layout(void **state)
     free(dir);
 }
 
+/* bfloat16 keeps 8 bits; the reference computed in float32. The scale of the scores must not suffer. */
+static void test_bfloat16(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"clip-tiny", "clip-gelu"};
+    for (int f = 0; f < 2; f++) {
+        char *dir = fixture(folders[f]);
+        struct pasta_clip *clip, *wide;
+        MUST(pasta_clip_load(dir, "cpu", PT_BF16, &clip, &err));
+        MUST(pasta_clip_load(dir, "cpu", PT_F32, &wide, &err));
+        assert_true(pasta_clip_logit_scale(clip) == pasta_clip_logit_scale(wide));
+        struct pasta_safetensors *expected = open_expected(dir);
+        struct lines names = read_lines(dir, "images.txt");
+        struct pasta_image *images = read_images(dir, &names);
+        const int dim = pasta_clip_dim(clip);
+        const char *texts[] = {"a photo of a cat", "two\nlines"};
+        float *out = pasta_malloc((size_t)(names.n * dim) * sizeof *out), *both = pasta_malloc((size_t)(4 * dim) * sizeof *both);
+        MUST(pasta_clip_images(clip, images, names.n, false, out, &err));
+        const double image = cosine_distance(out, want(expected, "image_embeds", PASTA_ST_F32, 2)->data, names.n, dim);
+        MUST(pasta_clip_texts(clip, texts, 2, false, both, &err));
+        MUST(pasta_clip_texts(wide, texts, 2, false, both + 2 * dim, &err));
+        const double text = cosine_distance(both, both + 2 * dim, 2, dim);
+        print_message("%s in bf16: cosine distance %.1e of images, %.1e of texts\n", folders[f], image, text);
+        assert_true(image < 1e-3 && text < 1e-3);
+        free(both);
+        free(out);
+        release_images(images, names.n);
+        release_lines(&names);
+        pasta_safetensors_close(expected);
+        pasta_clip_free(wide);
+        pasta_clip_free(clip);
+        free(dir);
+    }
+}
+
 static void test_newer_layout(void **state)
 {
     (void)state;
     char *dir = fixture("clip-gelu"), *path = pasta_path_join(dir, "tokens.json");
     struct pasta_clip *clip;
-    MUST(pasta_clip_load(dir, "cpu", &clip, &err));
+    MUST(pasta_clip_load(dir, "cpu", PT_F32, &clip, &err));
     assert_int_equal(pasta_clip_shape_of(clip)->end, 49407); /* config.json says 2 */
     struct pasta_safetensors *expected = open_expected(dir);
     struct pasta_str json = {0};
@@ -270,9 +305,9 @@ static void test_saved_folder(void **state)
     char template[] = "/tmp/pasta-clip-XXXXXX", *dir = fixture("clip-gelu");
     assert_non_null(mkdtemp(template));
     struct pasta_clip *clip, *again;
-    MUST(pasta_clip_load(dir, "cpu", &clip, &err));
+    MUST(pasta_clip_load(dir, "cpu", PT_F32, &clip, &err));
     MUST(pasta_clip_save(clip, template, PT_F32, &err));
-    MUST(pasta_clip_load(template, "cpu", &again, &err));
+    MUST(pasta_clip_load(template, "cpu", PT_F32, &again, &err));
     float a[3 * 64], b[3 * 64];
     assert_true(pasta_clip_dim(clip) <= 64 && pasta_clip_dim(again) == pasta_clip_dim(clip));
     MUST(pasta_clip_texts(clip, texts, 3, true, a, &err));
@@ -311,7 +346,7 @@ static void test_refused_configurations(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pasta_clip *clip = NULL;
         MUST(pasta_file_write(path, cases[i][0], strlen(cases[i][0]), &err));
-        assert_int_equal(pasta_clip_load(template, "cpu", &clip, &err), PASTA_ERR_INPUT);
+        assert_int_equal(pasta_clip_load(template, "cpu", PT_F32, &clip, &err), PASTA_ERR_INPUT);
         assert_null(clip);
         if (!strstr(err.message, cases[i][1]))
             fail_msg("'%s' is not in '%s'", cases[i][1], err.message);
@@ -326,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_openai_layout),
         cmocka_unit_test(test_newer_layout),
+        cmocka_unit_test(test_bfloat16),
         cmocka_unit_test(test_saved_folder),
         cmocka_unit_test(test_refused_configurations),
     };

@@ -63,6 +63,7 @@ struct pasta_embed_settings {
     const char *model;             /* path; "" = the embedded data/models/clip-sketch */
     int64_t batch;
     int64_t window;                /* rows of a list held and written at once */
+    const char *dtype;             /* f32 | bf16 */
 };
 
 struct pasta_user_model_settings {

@@ -29,8 +29,9 @@ struct pasta_clip_shape {
 struct pasta_clip; /* weights, tokenizer, preprocessing; encoding is safe from several threads at once */
 
 /* Loads a folder: config.json, model.safetensors (or shards), vocab.json + merges.txt (or tokenizer.json), preprocessor_config.json.
- * "" = the embedded encoder. */
-pasta_status pasta_clip_load(const char *dir, const char *device, struct pasta_clip **out, struct pasta_err *err) PASTA_MUST_CHECK;
+ * "" = the embedded encoder. Weights and activations are of `dtype`, PT_F32 or PT_BF16; logit_scale is f32 in any case. */
+pasta_status pasta_clip_load(const char *dir, const char *device, pt_dtype dtype, struct pasta_clip **out,
+                             struct pasta_err *err) PASTA_MUST_CHECK;
 /* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter);
  * the vision tower's patches start as whitened cosines and its positions as sines, which saves much of a short training), for
  * training. Takes ownership of `bpe`, also on error; vocab and end come from it. Images are preprocessed in CLIP's own way. */
@@ -62,7 +63,7 @@ pasta_status pasta_clip_pixels(const struct pasta_clip *clip, const float *pixel
                                struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* The differentiable forward passes, [B,D]; call inside a scope. Results are not normalised. */
-pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* f32 [B,3,S,S] */);
+pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* [B,3,S,S], of the network's dtype */);
 pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded behind the end token, T <= context */);
 pt pasta_clip_scale(const struct pasta_clip *clip); /* exp(logit_scale), rank 0 */
 #endif

@@ -91,6 +91,8 @@ static const struct key keys[] = {
     N("user_model.kappa_choice", user_model.kappa_choice, "1", 0, 1e6, 'P', "k3, weight of choices"),
     N("user_model.kappa_cross_turn", user_model.kappa_cross_turn, "0.1", 0, 1e6, 'P', "k4, weight of better/same/worse answers"),
     N("user_model.held_out", user_model.held_out, "0.1", 0, 0.9, 'O', "share of users whose likelihood is reported, not trained on"),
+    N("user_model.held_out_prompts", user_model.held_out_prompts, "0", 0, 0.9, 'O',
+      "share of prompts whose records are passed over, for an evaluation by prompt"),
     TRAIN("user_model.main", user_model.main, "50000", "2048", "3e-4", "10000", "1e-4", "0", 'P', 'O'),
     TRAIN("user_model.fine", user_model.fine, "50000", "8", "3e-7", "10000", "1e-2", "0.5", 'P', 'P'),
 
@@ -115,6 +117,9 @@ static const struct key keys[] = {
     I("evaluate.first_rater", evaluate.first_rater, "1000000", 0, 1e9, 'O', "index of the first of them"),
     I("evaluate.bootstrap", evaluate.bootstrap, "10000", 100, 1e7, 'O', "bootstrap resamples"),
     I("evaluate.strips", evaluate.strips, "2", 0, 100, '-', "sessions of each agent shown as images"),
+    T("evaluate.split", evaluate.split, "people", "people|prompts|both|none", 'O',
+      "answers left out of the evaluation of user models: of people, or on prompts, that one of them was trained on"),
+    T("evaluate.clusters", evaluate.clusters, "people", "people|prompts", 'O', "what the intervals of user models resample"),
 
     I("clip.vocab", clip.vocab, "2048", 514, 49408, 'O', "byte-pair vocabulary of a new encoder"),
     I("clip.context", clip.context, "48", 8, 512, 'O', "text positions"),

@@ -163,7 +163,8 @@ static pasta_status info_jsonl(const char *path, struct pasta_err *err)
         status = pasta_rankings_read(path, 0, NULL, &r, err);
         n = r.n;
         pasta_rankings_release(&r);
-    } else if (strcmp(schema, "pasta.responsibility/1") == 0 || strcmp(schema, "pasta.metrics/1") == 0) {
+    } else if (strcmp(schema, "pasta.responsibility/1") == 0 || strcmp(schema, "pasta.trained_prompt/1") == 0 ||
+               strcmp(schema, "pasta.metrics/1") == 0) {
         return info_rows(path, schema, err);
     } else {
         return pasta_fail(err, PASTA_ERR_INPUT, "%s:1: schema: expected a pasta schema, found '%s'", path, schema);

@@ -22,6 +22,7 @@
 #include "run_stamp.h"
 #include "record_files.h"
 #include "torch_command.h"
+#include "trained_on.h"
 
 /* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus
  * run on one thread, and their bytes do not depend on --threads. */
@@ -82,6 +83,7 @@ static pasta_status load(struct training *t, struct pasta_err *err)
     if (status != PASTA_OK)
         return status;
     t->data = pasta_user_data_new(t->features);
+    pasta_user_data_leave_out_prompts(t->data, config->user_model.held_out_prompts, config->seed);
     for (int i = 0; i < preference_paths.count && status == PASTA_OK; i++)
         status = add_preferences(t->data, preference_paths.items[i], err);
     for (int i = 0; i < rating_paths.count && status == PASTA_OK; i++)
@@ -225,6 +227,8 @@ static pasta_status finish(struct training *t, struct pasta_err *err)
     if ((status = pasta_user_model_save(model, context->out, err)) == PASTA_OK &&
         (status = write_responsibilities(t, model, err)) == PASTA_OK)
         status = add_inputs(manifest, err);
+    if (status == PASTA_OK)
+        status = trained_on_write(context->out, t->data, manifest, err);
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++)
         status = pasta_manifest_output(manifest, context->out, outputs[i], err);
     if (status == PASTA_OK)
@@ -309,7 +313,7 @@ static pasta_status stamp(const struct pasta_context *context, struct pasta_err 
 
 static pasta_status fit(struct training *t, struct pasta_err *err)
 {
-    static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", "metrics.jsonl",
+    static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", TRAINED_PROMPTS, "metrics.jsonl",
                                         "events.out.tfevents.0.pasta",
                                         "checkpoint.safetensors", "settings.json", NULL};
     const struct pasta_context *context = t->context;

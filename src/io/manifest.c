@@ -14,6 +14,7 @@
 #include "pasta/base/progress.h"
 #include "pasta/base/version.h"
 #include "pasta/io/file.h"
+#include "pasta/io/id_set.h"
 #include "pasta/io/sha256.h"
 
 struct pair {
@@ -36,7 +37,7 @@ struct pasta_manifest {
     char *program;
     struct pasta_str arguments, config; /* JSON */
     uint64_t seed;
-    struct pairs libraries, counts;
+    struct pairs libraries, counts, splits;
     struct items inputs, outputs;
     char when[32];
 };
@@ -92,6 +93,13 @@ void pasta_manifest_library(struct pasta_manifest *m, const char *name, const ch
 void pasta_manifest_count(struct pasta_manifest *m, const char *name, int64_t count)
 {
     pairs_set(&m->counts, name, pasta_asprintf("%lld", (long long)count));
+}
+
+void pasta_manifest_split(struct pasta_manifest *m, const char *side, const struct pasta_id_set *ids)
+{
+    char hex[65];
+    pasta_id_set_hash(ids, hex);
+    pairs_set(&m->splits, side, pasta_asprintf("{\"ids\": %zu, \"sha256\": \"%s\"}", ids->n, hex));
 }
 
 /* --- hashing --- */
@@ -259,6 +267,8 @@ pasta_status pasta_manifest_write(struct pasta_manifest *m, const char *dir, str
     put_items(&out, "inputs", &m->inputs);
     put_items(&out, "outputs", &m->outputs);
     put_pairs(&out, "counts", &m->counts);
+    if (m->splits.n)
+        put_pairs(&out, "splits", &m->splits);
     put_config(&out, &m->config);
     pasta_str_printf(&out, "  \"started\": \"%s\",\n  \"wall_seconds\": %.3f\n}\n", m->when, pasta_now() - process_started);
     char *path = pasta_path_join(dir, "manifest.json");
@@ -290,6 +300,7 @@ void pasta_manifest_free(struct pasta_manifest *m)
         return;
     pairs_release(&m->libraries);
     pairs_release(&m->counts);
+    pairs_release(&m->splits);
     items_release(&m->inputs);
     items_release(&m->outputs);
     pasta_str_release(&m->arguments);

@@ -71,6 +71,7 @@ void pasta_user_data_free(struct pasta_user_data *data)
     table_release(&data->users);
     table_release(&data->images);
     table_release(&data->texts);
+    free(data->seeds);
     free(data->held_out);
     free(data->image_table);
     free(data->text_table);
@@ -85,7 +86,36 @@ void pasta_user_data_free(struct pasta_user_data *data)
 static int32_t add_user(struct pasta_user_data *data, const char *id)
 {
     bool fresh;
-    return table_number(&data->users, id, &fresh);
+    int32_t user = table_number(&data->users, id, &fresh);
+    PASTA_GROW(data->seeds, data->users.n, data->seed_capacity);
+    if (fresh)
+        data->seeds[user] = 0;
+    return user;
+}
+
+/* One id in the sessions of two collections. */
+static pasta_status check_rater(struct pasta_user_data *data, const struct pasta_session *s, int32_t user, const char *where,
+                                struct pasta_err *err)
+{
+    if (s->source == PASTA_SOURCE_HUMAN)
+        return PASTA_OK;
+    if (data->seeds[user] != 0 && data->seeds[user] != s->seed + 1)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: rater_id: expected one person for one id, found '%s' in collections of seeds %llu and "
+                          "%llu; use one seed and ranges of collect.first_rater apart", where, s->rater_id,
+                          (unsigned long long)data->seeds[user] - 1, (unsigned long long)s->seed);
+    data->seeds[user] = s->seed + 1;
+    return PASTA_OK;
+}
+
+static bool leaves_out(struct pasta_user_data *data, const char *prompt)
+{
+    if (!(data->prompt_share > 0))
+        return false;
+    uint64_t address = pasta_hash64(prompt);
+    struct pasta_rng rng = pasta_rng_at(data->prompt_seed, PASTA_RNG_SPLIT, (uint32_t)address, (uint32_t)(address >> 32), 2);
+    bool out = pasta_rng_uniform(&rng) < data->prompt_share;
+    data->left_out += out;
+    return out;
 }
 
 static pasta_status add_vector(struct pasta_user_data *data, bool image, const char *key, const char *where, int32_t *row,
@@ -121,6 +151,8 @@ pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const
         const struct pasta_preference *p = &preferences->items[i];
         char where[600];
         snprintf(where, sizeof where, "%.500s: record %zu", path, i + 1);
+        if (leaves_out(data, p->prompt))
+            continue;
         struct obs_pair o = {.label = (float)p->label};
         pasta_status status = add_vector(data, false, p->prompt, where, &o.text, err);
         for (int j = 0; j < 2 && status == PASTA_OK; j++)
@@ -141,6 +173,8 @@ pasta_status pasta_user_data_add_ratings(struct pasta_user_data *data, const cha
         const struct pasta_rating *r = &ratings->items[i];
         char where[600];
         snprintf(where, sizeof where, "%.500s: record %zu", path, i + 1);
+        if (leaves_out(data, r->prompt))
+            continue;
         struct obs_rating o = {.rating = (float)pasta_user_rating01(r->rating, r->lo, r->hi)};
         pasta_status status = add_vector(data, false, r->prompt, where, &o.text, err);
         if (status == PASTA_OK)
@@ -176,10 +210,14 @@ static pasta_status add_column(struct pasta_user_data *data, const struct pasta_
 static pasta_status add_session(struct pasta_user_data *data, const struct pasta_session *s, const char *where, struct pasta_err *err)
 {
     int32_t text, user, before = -1;
+    if (leaves_out(data, s->initial_prompt))
+        return PASTA_OK;
     pasta_status status = add_vector(data, false, s->initial_prompt, where, &text, err);
     if (status != PASTA_OK)
         return status;
     user = add_user(data, s->rater_id);
+    if ((status = check_rater(data, s, user, where, err)) != PASTA_OK)
+        return status;
     for (int t = 0; t < s->n_turns; t++) {
         const struct pasta_turn *turn = &s->turns[t];
         if (turn->choice < 0) {
@@ -244,6 +282,27 @@ void pasta_user_data_split(struct pasta_user_data *data, double held_out, uint64
     free(keys);
 }
 
+void pasta_user_data_leave_out_prompts(struct pasta_user_data *data, double share, uint64_t seed)
+{
+    data->prompt_share = share;
+    data->prompt_seed = seed;
+}
+
+void pasta_user_data_trained_prompts(const struct pasta_user_data *data, struct pasta_id_set *out)
+{
+    bool *used = pasta_calloc(data->texts.n, sizeof *used);
+    for (size_t i = 0; i < data->n_pairs; i++)
+        used[data->pairs[i].text] |= !pasta_user_data_held_out(data, data->pairs[i].user);
+    for (size_t i = 0; i < data->n_ratings; i++)
+        used[data->ratings[i].text] |= !pasta_user_data_held_out(data, data->ratings[i].user);
+    for (size_t i = 0; i < data->n_turns; i++)
+        used[data->turns[i].text] |= !pasta_user_data_held_out(data, data->turns[i].user);
+    for (size_t t = 0; t < data->texts.n; t++)
+        if (used[t])
+            pasta_id_set_add(out, data->texts.keys[t]);
+    free(used);
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------------------------ */
 
 size_t user_data_count(const struct pasta_user_data *data, enum observation_kind kind)
@@ -260,7 +319,8 @@ struct pasta_user_counts pasta_user_data_counts(const struct pasta_user_data *da
 {
     struct pasta_user_counts c = {.users = (int64_t)data->users.n, .pairs = (int64_t)data->n_pairs, .ratings = (int64_t)data->n_ratings,
                                   .turns = (int64_t)data->n_turns, .comparisons = (int64_t)data->n_versus,
-                                  .images = (int64_t)data->images.n, .prompts = (int64_t)data->texts.n};
+                                  .images = (int64_t)data->images.n, .prompts = (int64_t)data->texts.n,
+                                  .left_out = data->left_out};
     for (size_t u = 0; data->held_out != NULL && u < data->users.n; u++)
         c.held_out_users += data->held_out[u];
     return c;

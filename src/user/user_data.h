@@ -18,7 +18,11 @@ struct pasta_user_data {
     const struct pasta_features *features;
     int dim;
     struct key_table users, images, texts;
+    uint64_t *seeds;                 /* [users] of their sessions, one more; 0: none known */
     bool *held_out;                  /* [users], after the split */
+    double prompt_share;             /* of prompts left out, with their seed; records so passed over */
+    uint64_t prompt_seed;
+    int64_t left_out;
     float *image_table, *text_table; /* [images,D], [texts,D] */
     struct obs_pair *pairs;
     struct obs_rating *ratings;
@@ -26,7 +30,7 @@ struct pasta_user_data {
     struct obs_column *columns;
     int32_t *slots;                  /* image rows of the columns */
     size_t n_pairs, n_ratings, n_turns, n_columns, n_slots, n_versus;
-    size_t pair_capacity, rating_capacity, turn_capacity, column_capacity, slot_capacity, image_capacity, text_capacity;
+    size_t pair_capacity, rating_capacity, turn_capacity, column_capacity, slot_capacity, image_capacity, text_capacity, seed_capacity;
     int max_images, max_columns;     /* largest M and L seen */
 };
 

@@ -68,6 +68,29 @@ grep -q "r.jsonl: record 4: image: .*'feedbeef'" "$work/stderr" || { fail "the m
 sed '2s/"prompt":"[^"]*"/"prompt":"never embedded"/' "$work/collect/preferences.jsonl" >"$work/p.jsonl"
 run 3 train "$@" --preferences "$work/p.jsonl" --out "$work/bad"
 grep -q "p.jsonl: record 2: prompt: .*'never embedded'" "$work/stderr" || { fail "the missing prompt is not named"; cat "$work/stderr"; }
+# What would count twice, or make one person of two, is refused.
+run 3 train "$@" "${s[@]}" "${s[@]}" --out "$work/bad"
+grep -q "sessions.jsonl': expected each record file once" "$work/stderr" || { fail "a file given twice"; cat "$work/stderr"; }
+head -3 "$work/collect/sessions.jsonl" >"$work/again.jsonl"
+run 3 train "$@" "${s[@]}" --sessions "$work/again.jsonl" --out "$work/bad"
+grep -q "again.jsonl': expected each session once, found 'sketch-baseline-5-000000' of 'sketch-000000' again" "$work/stderr" ||
+    { fail "a session given twice"; cat "$work/stderr"; }
+sed 's/"seed":5,/"seed":6,/; s/baseline-5-/baseline-6-/' "$work/again.jsonl" >"$work/other.jsonl"
+run 3 train "$@" "${s[@]}" --sessions "$work/other.jsonl" --out "$work/bad"
+grep -q "'sketch-000000' in collections of seeds 5 and 6" "$work/stderr" || { fail "raters of two collections"; cat "$work/stderr"; }
+
+# What the model was trained on: its prompts, less those held out, and the hashes of the split.
+ids() { sed -E "s/.*\"$1\":\"([^\"]*)\".*/\1/" | LC_ALL=C sort -u | sha256sum | cut -d' ' -f1; }
+hash=$(grep '"held_out":false' "$work/one/responsibilities.jsonl" | ids user_id)
+grep -q "\"people_trained_on\": {\"ids\": 5, \"sha256\": \"$hash\"}" "$work/one/manifest.json" || fail "people of the split"
+grep -q '"people_held_out": {"ids": 1,' "$work/one/manifest.json" || fail "people held out"
+hash=$(ids prompt <"$work/one/trained_prompts.jsonl")
+grep -q "\"prompts_trained_on\": {\"ids\": $(wc -l <"$work/one/trained_prompts.jsonl"), \"sha256\": \"$hash\"}" "$work/one/manifest.json" ||
+    fail "prompts of the split"
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --set user_model.held_out_prompts=0.5 --out "$work/half"
+[ "$(wc -l <"$work/half/trained_prompts.jsonl")" -lt "$(wc -l <"$work/one/trained_prompts.jsonl")" ] || fail "no prompt is held out"
+grep -c . "$work/half/trained_prompts.jsonl" | grep -qv '^0' || fail "all prompts are held out"
+
 run 2 train "$@" "${s[@]}" --set user_model.types=0 --out "$work/bad"
 run 2 train "$@" "${s[@]}" --set user_model.start=hope --out "$work/bad"
 run 3 train --config $config "${s[@]}" --features "$work/none" --out "$work/bad"

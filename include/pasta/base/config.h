@@ -80,6 +80,7 @@ struct pasta_user_model_settings {
     double kappa_choice;           /* k3 */
     double kappa_cross_turn;       /* k4 */
     double held_out;               /* share of users held out for the reported likelihood */
+    double held_out_prompts;       /* share of prompts whose records are passed over */
     struct pasta_train_settings main, fine;
 };
 
@@ -109,6 +110,8 @@ struct pasta_evaluate_settings {
     int64_t first_rater;
     int64_t bootstrap;             /* resamples */
     int64_t strips;                /* sessions shown as image strips for each agent */
+    const char *split;             /* people | prompts | both | none: what no user model may have been trained on */
+    const char *clusters;          /* people | prompts: what the intervals of user models resample */
 };
 
 struct pasta_clip_settings {       /* pasta-train-clip */

@@ -22,6 +22,7 @@
 #ifndef PASTA_USER_EM_H
 #define PASTA_USER_EM_H
 #include "pasta/base/config.h"
+#include "pasta/io/id_set.h"
 #include "pasta/user/user_model.h"
 
 /* --- observations, as rows of feature tables --------------------------------------------------------------------------------------- */
@@ -30,7 +31,8 @@ struct pasta_user_data;
 struct pasta_user_data *pasta_user_data_new(const struct pasta_features *features); /* features borrowed; caller frees */
 void pasta_user_data_free(struct pasta_user_data *data);
 /* Append records (not referenced afterwards). `path` names their file: an image or prompt that the feature pack lacks is PASTA_ERR_INPUT
- * with file, record and id. A session's turns without a choice are passed over. */
+ * with file, record and id. A session's turns without a choice are passed over. Raters of the sketch world and simulated ones are numbers of
+ * one collection: an id whose sessions have different seeds is two people, and PASTA_ERR_INPUT. */
 pasta_status pasta_user_data_add_sessions(struct pasta_user_data *data, const char *path, const struct pasta_sessions *sessions,
                                           struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_user_data_add_preferences(struct pasta_user_data *data, const char *path, const struct pasta_preferences *preferences,
@@ -41,7 +43,13 @@ pasta_status pasta_user_data_add_ratings(struct pasta_user_data *data, const cha
  * the same people whatever the order of the files. A record without a user id counts as a user of its own. */
 void pasta_user_data_split(struct pasta_user_data *data, double held_out, uint64_t seed);
 
-struct pasta_user_counts { int64_t users, held_out_users, pairs, ratings, turns, comparisons, images, prompts; };
+/* Records on this share of prompts are passed over by the functions above when they come after it: by random keys of (seed,
+ * PASTA_RNG_SPLIT, prompt), the same prompts whatever the files. A session's prompt is its initial one. */
+void pasta_user_data_leave_out_prompts(struct pasta_user_data *data, double share, uint64_t seed);
+/* Adds the prompts of the observations of users in training; after the split. */
+void pasta_user_data_trained_prompts(const struct pasta_user_data *data, struct pasta_id_set *out);
+
+struct pasta_user_counts { int64_t users, held_out_users, pairs, ratings, turns, comparisons, images, prompts, left_out; };
 struct pasta_user_counts pasta_user_data_counts(const struct pasta_user_data *data);
 const char *pasta_user_data_user(const struct pasta_user_data *data, int user); /* id, or NULL; user 0..users-1 in order of appearance */
 bool pasta_user_data_held_out(const struct pasta_user_data *data, int user); /* after the split */

@@ -80,6 +80,7 @@ struct evaluate_user {
     struct pasta_user_model *model;
     double *pair_first;  /* [pairs.n] probability of the first image */
     double *pair_score;  /* [pairs.n] under Pick-a-Pic's rule */
+    double threshold[2]; /* for ties, of people of even and odd number */
     double *rating;      /* [ratings.n] expected rating in [0,1] */
     double *choice;      /* [n_turns] 1 when the most probable column was chosen */
     double *confidence;  /* [n_turns] its probability */

@@ -344,7 +344,7 @@ pasta_status evaluate_user_predict(struct evaluate_user *u, const struct evaluat
     double *label = pasta_malloc((h->pairs.n + 1) * sizeof *label);
     for (size_t i = 0; i < h->pairs.n; i++)
         label[i] = h->pairs.items[i].label;
-    pasta_pair_scores(u->pair_first, label, h->pair_person, (int64_t)h->pairs.n, u->pair_score);
+    pasta_pair_scores(u->pair_first, label, h->pair_person, (int64_t)h->pairs.n, u->pair_score, u->threshold);
     free(label);
     return PASTA_OK;
 }

@@ -1,7 +1,8 @@
 /* measures.h: the metrics of the field, each by its exact rule.
  *
  *   Spearman's rho          average ranks for ties, then Pearson's correlation of the ranks
- *   pair accuracy           Pick-a-Pic's rule with a tie class and half credit
+ *   inversion accuracy      HPD v2's rule: the share of pairs of a ranking that the scores do not turn round
+ *   pair accuracy           Pick-a-Pic's rule with a tie class and half credit; ties dropped; ties as half
  *   adjusted Rand index     agreement of two partitions, 0 for chance, 1 for equal
  *   calibration error       expected |accuracy - confidence| over equal-width bins
  *   effective number        exp(entropy) of a distribution over types
@@ -25,7 +26,7 @@ struct pasta_estimate pasta_spearman_pooled(const struct pasta_bootstrap *boot, 
 /* rho(a, y) - rho(b, y), both over all items: whether a ranks y better than b does. */
 struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b,
                                                        const double *y, const int32_t *cluster, int64_t n);
-/* Each person's own rho into rho[people]; NAN for people with fewer than `least` items or a constant side. */
+/* Each person's (or ranking's: any group's) own rho into rho[people]; NAN for people with fewer than `least` items or a constant side. */
 void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least,
                               double *rho);
 /* Mean over people of each one's own rho; people with fewer than `least` items, or with a constant side, are left out. The
@@ -33,15 +34,32 @@ void pasta_spearman_of_people(const double *x, const double *y, const int32_t *c
 struct pasta_estimate pasta_spearman_within(const struct pasta_bootstrap *boot, const double *x, const double *y,
                                             const int32_t *cluster, int64_t n, int64_t least);
 
+/* The n (n - 1) / 2 pairs of one ranking (rank 1 is best, ties allowed) against scores (higher is better). */
+struct pasta_order {
+    int64_t pairs;
+    int64_t unequal;   /* of unequal ranks; of these: */
+    int64_t right;     /* the better one has the higher score */
+    int64_t undecided; /* the scores are equal */
+};
+struct pasta_order pasta_ranking_order(const double *score, const double *rank, int n);
+/* 1 - inversions / pairs: pairs of equal rank are never wrong, equal scores of unequal ranks half an inversion; NAN without pairs. The
+ * source puts equal scores into the order of its sort, so a scorer that says nothing is right or wrong there by the order of the file.
+ * Source: tgxs002/HPSv2, hpsv2/src/training/train.py. */
+double pasta_inversion_score(struct pasta_order order);
+
 /* One pair: `first` is the predicted probability that the first image is preferred, label 1, 0 or 0.5 (tie). The prediction is a tie when
  * |first - (1 - first)| <= threshold. Score 1 when equal to the label, 0.5 when exactly one of the two is a tie, else 0.
  * Source: yuvalkirstain/PickScore, trainer/scripts/eval_preference_predictor.py. */
 double pasta_pair_score(double first, double label, double threshold);
 /* The first of {0, 0.1 .. 1} with the highest mean score on items with use[i] != 0 (all when use is NULL). */
 double pasta_pair_threshold(const double *first, const double *label, const uint8_t *use, int64_t n);
-/* Scores of n pairs into score[n]: the people are halved by the parity of cluster[i], and each half is scored with the threshold that is
- * best on the other one, so that no pair helps to choose its own. */
-void pasta_pair_scores(const double *first, const double *label, const int32_t *cluster, int64_t n, double *score);
+/* 1 when the likelier image is the preferred one, 0 when it is not, 0.5 when the label or the prediction is exactly a tie. Without the ties:
+ * ties dropped; with them: ties as half. Source: yuvalkirstain/PickScore, trainer/tasks/clip_task.py, which gives 0 where a prediction is
+ * exactly 0.5. */
+double pasta_pair_side(double first, double label);
+/* Scores of n pairs into score[n]: the clusters are halved by the parity of cluster[i], and each half is scored with the threshold that is
+ * best on the other one, so that no pair helps to choose its own. threshold[h]: what clusters of parity h were scored with. */
+void pasta_pair_scores(const double *first, const double *label, const int32_t *cluster, int64_t n, double *score, double threshold[2]);
 
 /* Agreement of partitions a and b (labels >= 0) of n items, item i being person i of `boot`, or boot NULL: no interval. Draws of the
  * same person twice are not counted as a pair that agrees. Source: Hubert & Arabie, "Comparing partitions", 1985. */

@@ -10,8 +10,6 @@
 #include "pasta/io/file.h"
 #include "pasta/io/image.h"
 
-enum { MAX_TOKENS = 8192 }; /* of a batch of Gemma's, padding included, unless one text alone has more */
-
 /* --- the model --- */
 
 pasta_status embed_is_gemma(const struct pasta_context *context, bool *gemma, struct pasta_err *err)
@@ -64,11 +62,7 @@ struct job {
     const char *const *items; /* texts, or paths of images */
     size_t n;
     float *out;               /* [n,D] */
-    /* Gemma's */
-    int64_t **ids;            /* [n] */
-    int *lengths;             /* [n] */
-    size_t *first;            /* where batch i begins, and where the last one ends */
-    float *log_prob;          /* [n] */
+    float *log_prob;          /* [n], Gemma's */
 };
 
 /* Rows first to first + *n - 1 are batch `item`. */
@@ -116,91 +110,58 @@ static pasta_status encode_images(void *ctx, int64_t item, int worker, struct pa
     return status;
 }
 
+static pasta_status read_with_gemma(const struct pasta_gemma_text *gemma, const char *const *texts, size_t n, float *hidden,
+                                    float *log_prob, struct pasta_err *err)
+{
+    int64_t **ids = pasta_calloc(n, sizeof *ids);
+    int *lengths = pasta_calloc(n, sizeof *lengths);
+    double *sums = pasta_malloc(n * sizeof *sums);
+    pasta_status status = PASTA_OK;
+    for (size_t i = 0; i < n && status == PASTA_OK; i++)
+        status = pasta_gemma_text_ids(gemma, texts[i], &ids[i], &lengths[i], err);
+    if (status == PASTA_OK)
+        status = pasta_gemma_text_read(gemma, (int)n, (const int64_t *const *)ids, lengths, hidden, sums, err);
+    for (size_t i = 0; i < n; i++) {
+        log_prob[i] = status == PASTA_OK ? (float)sums[i] : 0;
+        free(ids[i]);
+    }
+    free(sums);
+    free(lengths);
+    free(ids);
+    return status;
+}
+
 static pasta_status encode_texts(void *ctx, int64_t item, int worker, struct pasta_err *err)
 {
     (void)worker;
     const struct job *job = ctx;
-    const struct pasta_clip *clip = job->e->clip;
+    const struct embed_encoder *e = job->e;
     size_t n;
     const size_t first = batch_of(job, item, &n);
+    const char *const *texts = job->items + first;
+    float *out = job->out + first * (size_t)embed_dim(e);
     pasta_status status = begin_batch(job, err);
     if (status == PASTA_OK)
-        status = pasta_clip_texts(clip, job->items + first, (int)n, job->e->raw, job->out + first * (size_t)pasta_clip_dim(clip), err);
+        status = e->clip ? pasta_clip_texts(e->clip, texts, (int)n, e->raw, out, err)
+                         : read_with_gemma(e->gemma, texts, n, out, job->log_prob + first, err);
     pasta_progress_add(&job->e->progress, (int64_t)n);
     return status;
 }
 
-static pasta_status encode_with_gemma(void *ctx, int64_t item, int worker, struct pasta_err *err)
-{
-    (void)worker;
-    const struct job *job = ctx;
-    const struct pasta_gemma_text *gemma = job->e->gemma;
-    const size_t first = job->first[item], n = job->first[item + 1] - first;
-    pasta_status status = begin_batch(job, err);
-    if (status != PASTA_OK)
-        return status;
-    double *log_prob = pasta_malloc(n * sizeof *log_prob);
-    status = pasta_gemma_text_read(gemma, (int)n, (const int64_t *const *)job->ids + first, job->lengths + first,
-                                   job->out + first * (size_t)pasta_gemma_text_dim(gemma), log_prob, err);
-    for (size_t i = 0; i < n && status == PASTA_OK; i++)
-        job->log_prob[first + i] = (float)log_prob[i];
-    free(log_prob);
-    pasta_progress_add(&job->e->progress, (int64_t)n);
-    return status;
-}
-
-static int64_t fixed_batches(const struct embed_encoder *e, size_t n)
+static int64_t batches(const struct embed_encoder *e, size_t n)
 {
     const size_t batch = (size_t)e->context->config.embed.batch;
     return (int64_t)((n + batch - 1) / batch);
 }
 
-/* At most embed.batch rows and MAX_TOKENS tokens each; returns their number. */
-static int64_t cut_batches(struct job *job)
-{
-    const int64_t batch = job->e->context->config.embed.batch;
-    int64_t batches = 0, rows = 0, longest = 0;
-    for (size_t i = 0; i < job->n; i++) {
-        const int64_t longer = job->lengths[i] > longest ? job->lengths[i] : longest;
-        if (rows == 0 || rows == batch || (rows + 1) * longer > MAX_TOKENS) {
-            job->first[batches++] = i;
-            rows = 0;
-            longest = 0;
-        }
-        rows++;
-        longest = job->lengths[i] > longest ? job->lengths[i] : longest;
-    }
-    job->first[batches] = job->n;
-    return batches;
-}
-
-static pasta_status texts_with_gemma(struct job *job, struct pasta_err *err)
-{
-    pasta_status status = PASTA_OK;
-    job->ids = pasta_calloc(job->n, sizeof *job->ids);
-    job->lengths = pasta_calloc(job->n, sizeof *job->lengths);
-    job->first = pasta_calloc(job->n + 1, sizeof *job->first);
-    for (size_t i = 0; i < job->n && status == PASTA_OK; i++)
-        status = pasta_gemma_text_ids(job->e->gemma, job->items[i], &job->ids[i], &job->lengths[i], err);
-    if (status == PASTA_OK)
-        status = pasta_parallel_for(cut_batches(job), job->e->context->threads, encode_with_gemma, job, err);
-    for (size_t i = 0; i < job->n; i++)
-        free(job->ids[i]);
-    free(job->ids);
-    free(job->lengths);
-    free(job->first);
-    return status;
-}
-
 pasta_status embed_images(struct embed_encoder *e, const char *const *paths, size_t n, float *out, struct pasta_err *err)
 {
     struct job job = {.e = e, .items = paths, .n = n, .out = out};
-    return pasta_parallel_for(fixed_batches(e, n), e->context->threads, encode_images, &job, err);
+    return pasta_parallel_for(batches(e, n), e->context->threads, encode_images, &job, err);
 }
 
 pasta_status embed_texts(struct embed_encoder *e, const char *const *texts, size_t n, float *out, float *log_prob, struct pasta_err *err)
 {
     struct job job = {.e = e, .items = texts, .n = n, .out = out, .log_prob = log_prob};
-    return e->gemma ? texts_with_gemma(&job, err)
-                    : pasta_parallel_for(fixed_batches(e, n), e->context->threads, encode_texts, &job, err);
+    return pasta_parallel_for(batches(e, n), e->context->threads, encode_texts, &job, err);
 }

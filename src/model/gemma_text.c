@@ -9,8 +9,9 @@
 #include "pasta/base/paths.h"
 #include "pasta/model/weights.h"
 
-/* Logits are computed [TOKENS,PIECES] at a time: 32 MB in float32. */
-enum { TOKENS = 1024, PIECES = 8192 };
+/* Logits are computed [TOKENS,PIECES] at a time: 32 MB in float32. A forward pass takes so many tokens, padding included, unless one text
+ * alone has more: a layer's activations of 1,024 tokens of Gemma 2B are 64 MB each. */
+enum { TOKENS = 1024, PIECES = 8192, CPU_TOKENS = 1024, DEVICE_TOKENS = 1 << 13 };
 
 struct pasta_gemma_text {
     struct pasta_gemma *gemma;
@@ -167,8 +168,8 @@ static void add_log_probs(const struct pasta_gemma *g, pt hidden, int rows, int6
     }
 }
 
-pasta_status pasta_gemma_text_read(const struct pasta_gemma_text *t, int rows, const int64_t *const *ids, const int *lengths, float *hidden,
-                                   double *log_prob, struct pasta_err *err)
+static pasta_status one_pass(const struct pasta_gemma_text *t, int rows, const int64_t *const *ids, const int *lengths, float *hidden,
+                             double *log_prob, struct pasta_err *err)
 {
     int64_t T = 0;
     for (int i = 0; i < rows; i++)
@@ -188,5 +189,29 @@ pasta_status pasta_gemma_text_read(const struct pasta_gemma_text *t, int rows, c
     pt_grad_enable(grad);
     free(last);
     free(padded);
+    return status;
+}
+
+/* How many of the rows one pass takes. */
+static int rows_of_pass(const struct pasta_gemma_text *t, int rows, const int *lengths)
+{
+    const int64_t tokens = strcmp(t->gemma->device, "cpu") == 0 ? CPU_TOKENS : DEVICE_TOKENS;
+    int64_t longest = 0;
+    for (int i = 0; i < rows; i++) {
+        longest = lengths[i] > longest ? lengths[i] : longest;
+        if (i && (i + 1) * longest > tokens)
+            return i;
+    }
+    return rows;
+}
+
+pasta_status pasta_gemma_text_read(const struct pasta_gemma_text *t, int rows, const int64_t *const *ids, const int *lengths, float *hidden,
+                                   double *log_prob, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (int i = 0, n; i < rows && status == PASTA_OK; i += n) {
+        n = rows_of_pass(t, rows - i, lengths + i);
+        status = one_pass(t, n, ids + i, lengths + i, hidden + (int64_t)i * t->gemma->config.hidden_size, log_prob + i, err);
+    }
     return status;
 }

@@ -34,10 +34,10 @@ const char *pasta_gemma_text_hash(const struct pasta_gemma_text *t); /* SHA-256 
  * log-probability of a part of a text would be none of the text. */
 pasta_status pasta_gemma_text_ids(const struct pasta_gemma_text *t, const char *text, int64_t **ids, int *n,
                                   struct pasta_err *err) PASTA_MUST_CHECK;
-/* Of `rows` texts, ids[i] of length lengths[i] in 1..context, in one pass: hidden [rows,D], of the last token after the final norm;
- * log_prob [rows], the sum over tokens 2..n of log p(token | tokens before it), 0 where n = 1. The softmax over the vocabulary is taken
- * in float32, and of few tokens and few pieces at a time: no [tokens,V] is ever stored. Rows padded to the longest one give what they
- * give alone within 1e-5 (relative, for log_prob) in float32. */
+/* Of `rows` texts, ids[i] of length lengths[i] in 1..context: hidden [rows,D], of the last token after the final norm; log_prob [rows], the
+ * sum over tokens 2..n of log p(token | tokens before it), 0 where n = 1. The softmax over the vocabulary is taken in float32, and of few
+ * tokens and few pieces at a time: no [tokens,V] is ever stored. Neighbours share a pass, so texts of like length side by side waste
+ * least; padded, they give what they give alone within 1e-5 (relative, for log_prob) in float32. */
 pasta_status pasta_gemma_text_read(const struct pasta_gemma_text *t, int rows, const int64_t *const *ids, const int *lengths, float *hidden,
                                    double *log_prob, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -13,6 +13,7 @@
 #include "pasta/io/record.h"
 #include "pasta/io/safetensors.h"
 #include "pasta/io/sha256.h"
+#include "pasta/model/weights.h"
 
 static bool check;
 static const struct pasta_option options[] = {
@@ -31,12 +32,9 @@ static const struct pasta_command command = {
     .no_json = true,
 };
 
-static pasta_status info_safetensors(const char *path, struct pasta_err *err)
+static void print_safetensors(const struct pasta_safetensors *st)
 {
-    struct pasta_safetensors *st;
-    pasta_status status = pasta_safetensors_open(path, &st, err);
-    if (status != PASTA_OK)
-        return status;
+    const char *path = pasta_safetensors_path(st);
     int64_t scalars = 0;
     for (int i = 0; i < pasta_safetensors_count(st); i++)
         scalars += pasta_st_numel(pasta_safetensors_at(st, i));
@@ -48,8 +46,39 @@ static pasta_status info_safetensors(const char *path, struct pasta_err *err)
             printf("%s%lld", d ? "," : "", (long long)t->shape[d]);
         printf("]  %s\n", t->name);
     }
-    pasta_safetensors_close(st);
-    return PASTA_OK;
+}
+
+static pasta_status info_safetensors(const char *path, struct pasta_err *err)
+{
+    struct pasta_safetensors *st;
+    pasta_status status = pasta_safetensors_open(path, &st, err);
+    if (status == PASTA_OK) {
+        print_safetensors(st);
+        pasta_safetensors_close(st);
+    }
+    return status;
+}
+
+/* A model: the files that hold its weights. Whether they are what config.json says, loading it will tell. */
+static pasta_status info_model(const char *dir, struct pasta_err *err)
+{
+    struct pasta_weights *weights;
+    char *path = pasta_path_join(dir, "config.json");
+    cJSON *config = NULL;
+    pasta_status status = pasta_file_exists(path) ? pasta_json_read(path, &config, err) : PASTA_OK;
+    if (status == PASTA_OK)
+        status = pasta_weights_open(dir, &weights, err);
+    if (status == PASTA_OK) {
+        const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(config, "model_type"));
+        if (type)
+            printf("%s: model of type %s\n", dir, type);
+        for (int i = 0; i < pasta_weights_files(weights); i++)
+            print_safetensors(pasta_weights_file(weights, i));
+        pasta_weights_close(weights);
+    }
+    cJSON_Delete(config);
+    free(path);
+    return status;
 }
 
 static pasta_status info_image(const char *path, struct pasta_err *err)
@@ -259,12 +288,8 @@ static pasta_status info_folder(const char *dir, struct pasta_err *err)
         return info_run(dir, err);
     if (features)
         return status;
-    if (holds(dir, "model.safetensors")) {
-        char *path = pasta_path_join(dir, "model.safetensors");
-        status = info_safetensors(path, err);
-        free(path);
-        return status;
-    }
+    if (holds(dir, "model.safetensors") || holds(dir, "model.safetensors.index.json") || holds(dir, "open_clip_model.safetensors"))
+        return info_model(dir, err);
     return pasta_fail(err, PASTA_ERR_INPUT,
                       "%s: expected a run, a feature pack or a model; there is no manifest.json (an unfinished run?), "
                       "index.jsonl or model.safetensors", dir);

@@ -71,6 +71,28 @@ static pasta_status put_merge(struct pasta_bpe *bpe, int rank, const char *left,
     return status;
 }
 
+/* Every token but bytes and special ones is made by a merge: where one is not, merges are missing, and texts would be cut into pieces
+ * that the model has hardly seen. */
+static pasta_status check_made(const struct pasta_bpe *bpe, const char *where, struct pasta_err *err)
+{
+    char *made = pasta_calloc((size_t)bpe->n_tokens, 1);
+    const char *lost = NULL;
+    for (int b = 0; b < 512; b++)
+        if (bpe->byte[b / 256][b % 256] >= 0)
+            made[bpe->byte[b / 256][b % 256]] = 1;
+    for (int i = 0; i < bpe->n_merges; i++)
+        made[bpe->merges[i].into] = 1;
+    for (int i = 0; i < bpe->n_tokens && !lost; i++) {
+        const char *token = bpe->tokens[i];
+        if (!made[i] && token && !(pasta_starts_with(token, "<") && pasta_ends_with(token, ">")))
+            lost = token;
+    }
+    free(made);
+    return lost ? pasta_fail(err, PASTA_ERR_INPUT, "%s: token '%.60s' of the vocabulary: expected a merge that makes it, found no merge", where,
+                             lost)
+                : PASTA_OK;
+}
+
 /* A merge written as "left right"; changes `text`. */
 static pasta_status put_merge_text(struct pasta_bpe *bpe, int rank, char *text, const char *where, struct pasta_err *err)
 {
@@ -125,6 +147,8 @@ static pasta_status load_pair(const char *vocab_path, const char *merges_path, s
     status = bpe_index_special(bpe, vocab_path, err);
     for (int i = 0; i < n_merges && status == PASTA_OK; i++)
         status = put_merge_text(bpe, i, lines[i], merges_path, err);
+    if (status == PASTA_OK)
+        status = check_made(bpe, merges_path, err);
     if (status == PASTA_OK)
         bpe_index_merges(bpe);
 out:
@@ -232,6 +256,8 @@ static pasta_status load_single(const char *path, struct pasta_bpe **out, struct
     status = bpe_index_special(bpe, path, err);
     if (status == PASTA_OK)
         status = fill_merges(bpe, merges, path, err);
+    if (status == PASTA_OK)
+        status = check_made(bpe, path, err);
     if (status == PASTA_OK)
         bpe_index_merges(bpe);
 out:

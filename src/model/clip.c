@@ -21,21 +21,91 @@ static pt_dtype param_dtype(const struct pasta_clip *clip, const char *name)
     return strcmp(name, "logit_scale") == 0 ? PT_F32 : clip->dtype;
 }
 
+/* What a checkpoint is expected to hold. */
+struct contents { struct clip_param *list; struct clip_source *sources; int n; };
+
+/* Old files hold the numbers of the positions as well, and masks. */
+static bool expected(const void *ctx, const char *name)
+{
+    const struct contents *c = ctx;
+    for (int i = 0; i < c->n; i++)
+        if (strcmp(c->sources[i].name, name) == 0)
+            return true;
+    return pasta_ends_with(name, ".position_ids") || strcmp(name, "attn_mask") == 0;
+}
+
+static pasta_status load_transposed(struct pasta_weights *w, const struct clip_source *source, const struct clip_param *p,
+                                    struct pasta_clip *clip, struct pasta_err *err)
+{
+    struct pasta_params stored = {0};
+    pasta_status status = pasta_weights_load(w, source->name, p->name, PT_SHAPE(p->shape[1], p->shape[0]),
+                                             param_dtype(clip, p->name), clip->device, &stored, err);
+    if (status == PASTA_OK) {
+        pt_scope_open();
+        pt turned = pt_keep(pt_contiguous(pt_transpose(stored.items[0].tensor, 0, 1)));
+        status = pt_scope_close(err);
+        if (status == PASTA_OK)
+            pasta_params_add(&clip->params, p->name, turned);
+        else
+            pt_free(turned);
+    }
+    pasta_params_release(&stored);
+    return status;
+}
+
+static pasta_status load_params(struct pasta_clip *clip, struct pasta_weights *w, const struct contents *c, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < c->n && status == PASTA_OK; i++) {
+        const struct clip_param *p = &c->list[i];
+        const struct clip_source *source = &c->sources[i];
+        status = source->transposed ? load_transposed(w, source, p, clip, err)
+                                    : pasta_weights_load_part(w, source->name, source->part, source->parts, p->name, p->rank, p->shape,
+                                                              param_dtype(clip, p->name), clip->device, &clip->params, err);
+    }
+    return status == PASTA_OK ? pasta_weights_expect(w, expected, c, err) : status;
+}
+
 static pasta_status load_weights(struct pasta_clip *clip, const char *dir, char weights_hash[65], struct pasta_err *err)
 {
     struct pasta_weights *w;
-    int n;
+    struct contents c;
     pasta_status status = pasta_weights_open(dir, &w, err);
     if (status != PASTA_OK)
         return status;
-    struct clip_param *list = clip_param_list(&clip->shape, &n);
-    for (int i = 0; i < n && status == PASTA_OK; i++)
-        status = pasta_weights_load(w, list[i].name, list[i].name, list[i].rank, list[i].shape, param_dtype(clip, list[i].name),
-                                    clip->device, &clip->params, err);
-    clip_param_list_free(list, n);
+    const bool openclip = clip_openclip_is(w);
+    c.list = clip_param_list(&clip->shape, &c.n);
+    c.sources = pasta_calloc((size_t)c.n, sizeof *c.sources);
+    for (int i = 0; i < c.n; i++)
+        c.sources[i] = openclip ? clip_openclip_source(c.list[i].name) : (struct clip_source){.name = pasta_strdup(c.list[i].name)};
+    status = load_params(clip, w, &c, err);
     if (status == PASTA_OK)
         memcpy(weights_hash, pasta_weights_hash(w), 65);
+    for (int i = 0; i < c.n; i++)
+        free(c.sources[i].name);
+    free(c.sources);
+    clip_param_list_free(c.list, c.n);
     pasta_weights_close(w);
+    return status;
+}
+
+/* Tokenizer and text tower must speak of the same ids. */
+static pasta_status check_tokenizer(const struct pasta_clip *clip, const char *dir, struct pasta_err *err)
+{
+    const long long vocab = pasta_bpe_vocab(clip->bpe), end = pasta_bpe_end(clip->bpe);
+    char *path = pasta_path_join(dir, "vocab.json");
+    if (!pasta_file_exists(path)) {
+        free(path);
+        path = pasta_path_join(dir, "tokenizer.json");
+    }
+    pasta_status status = PASTA_OK;
+    if (vocab > clip->shape.vocab)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected ids below config.json's vocab_size %lld, found %lld", path,
+                            (long long)clip->shape.vocab, vocab - 1);
+    else if (end != clip->shape.end)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: <|endoftext|>: expected config.json's eos_token_id %lld, found %lld", path,
+                            (long long)clip->shape.end, end);
+    free(path);
     return status;
 }
 
@@ -55,13 +125,8 @@ pasta_status pasta_clip_load(const char *dir, const char *device, pt_dtype dtype
         status = pasta_preprocess_read(dir, (int)clip->shape.image_size, &clip->preprocess, err);
     if (status == PASTA_OK)
         status = pasta_bpe_load(dir, &clip->bpe, err);
-    if (status == PASTA_OK && pasta_bpe_vocab(clip->bpe) > clip->shape.vocab)
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected a tokenizer of at most vocab_size %lld entries, found %d", dir,
-                            (long long)clip->shape.vocab, pasta_bpe_vocab(clip->bpe));
-    if (status == PASTA_OK && pasta_bpe_end(clip->bpe) != clip->shape.end)
-        status = pasta_fail(err, PASTA_ERR_INPUT,
-                            "%s: expected the tokenizer's end token to have config.json's eos_token_id %lld, found %lld", dir,
-                            (long long)clip->shape.end, (long long)pasta_bpe_end(clip->bpe));
+    if (status == PASTA_OK)
+        status = check_tokenizer(clip, dir, err);
     if (status == PASTA_OK)
         status = load_weights(clip, dir, weights_hash, err);
     if (status == PASTA_OK)

@@ -7,11 +7,12 @@
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 
-enum { MAX_SIZE = 1 << 20 }; /* of anything counted here: larger is a broken file */
+enum { MAX_SIZE = 1 << 20, MAX_LAYERS = 1 << 10 }; /* larger is a broken file */
 
 static pasta_status read_int(const cJSON *section, const char *key, const char *where, int64_t min, int64_t *out, struct pasta_err *err)
 {
-    return pasta_json_has(section, key) ? pasta_json_int(section, key, where, min, MAX_SIZE, out, err) : PASTA_OK;
+    const int64_t max = strcmp(key, "num_hidden_layers") == 0 ? MAX_LAYERS : MAX_SIZE;
+    return pasta_json_has(section, key) ? pasta_json_int(section, key, where, min, max, out, err) : PASTA_OK;
 }
 
 static pasta_status read_tower(const cJSON *section, const char *where, struct pasta_clip_tower *out, struct pasta_err *err)
@@ -84,6 +85,22 @@ pasta_status clip_shape_check(const struct pasta_clip_shape *s, const char *wher
     return PASTA_OK;
 }
 
+/* architectures, where it is given, names the whole network, not one of its towers or a classifier. */
+static pasta_status check_architecture(const cJSON *root, const char *path, struct pasta_err *err)
+{
+    const char *name = "CLIPModel";
+    if (pasta_json_has(root, "architectures")) {
+        const cJSON *list;
+        pasta_status status = pasta_json_array(root, "architectures", path, &list, err);
+        if (status != PASTA_OK)
+            return status;
+        name = cJSON_GetStringValue(cJSON_GetArrayItem(list, 0));
+    }
+    if (!name || strcmp(name, "CLIPModel") != 0)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: architectures: expected CLIPModel, found '%.60s'", path, name ? name : "nothing");
+    return PASTA_OK;
+}
+
 static pasta_status parse(const cJSON *root, const char *path, struct pasta_clip_shape *s, struct pasta_err *err)
 {
     const char *type;
@@ -92,6 +109,8 @@ static pasta_status parse(const cJSON *root, const char *path, struct pasta_clip
     pasta_status status = pasta_json_str(root, "model_type", path, &type, err);
     if (status == PASTA_OK && strcmp(type, "clip") != 0)
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: model_type: expected 'clip', found '%.40s'", path, type);
+    if (status == PASTA_OK)
+        status = check_architecture(root, path, err);
     if (status == PASTA_OK)
         status = pasta_json_object(root, "text_config", path, &text, err);
     if (status == PASTA_OK)

@@ -37,6 +37,11 @@ struct pasta_clip {
 struct clip_param { char *name; int rank; int64_t shape[4]; double init_std; /* 0: zeros, below 0: ones */ };
 struct clip_param *clip_param_list(const struct pasta_clip_shape *shape, int *n);
 void clip_param_list_free(struct clip_param *list, int n);
+/* Where a checkpoint has a parameter: its name there (owned), which part of that tensor (parts 0: all of it), or its transpose. */
+struct clip_source { char *name; int part, parts; bool transposed; };
+struct pasta_weights;
+bool clip_openclip_is(const struct pasta_weights *w); /* OpenCLIP's names instead of Hugging Face's */
+struct clip_source clip_openclip_source(const char *name);
 /* Adds all of them to `params`, at random. */
 pasta_status clip_init_params(const struct pasta_clip_shape *shape, uint64_t seed, const char *device, struct pasta_params *params,
                               struct pasta_err *err) PASTA_MUST_CHECK;

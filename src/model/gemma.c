@@ -25,7 +25,35 @@ static pasta_status optional_int(const cJSON *json, const char *key, const char 
                                  struct pasta_err *err)
 {
     *out = fallback;
-    return pasta_json_has(json, key) ? pasta_json_int(json, key, where, 0, INT32_MAX, out, err) : PASTA_OK;
+    return pasta_json_has(json, key) ? pasta_json_int(json, key, where, 0, 1 << 20, out, err) : PASTA_OK;
+}
+
+enum { MAX_SIZE = 1 << 22, MAX_LAYERS = 1 << 10 }; /* larger is a broken file */
+
+/* What is Gemma by its model_type, but would have to be computed otherwise. */
+static pasta_status check_kind(const cJSON *json, const char *where, struct pasta_err *err)
+{
+    const char *activation = "gelu_pytorch_tanh", *architecture = "Gemma";
+    bool tied = true;
+    pasta_status st = PASTA_OK;
+    if (pasta_json_has(json, "architectures")) {
+        const cJSON *list;
+        if ((st = pasta_json_array(json, "architectures", where, &list, err)) != PASTA_OK)
+            return st;
+        architecture = cJSON_GetStringValue(cJSON_GetArrayItem(list, 0));
+    }
+    if (!architecture || !pasta_starts_with(architecture, "Gemma"))
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: architectures: expected GemmaForCausalLM or another head on Gemma, found '%.60s'", where,
+                          architecture ? architecture : "nothing");
+    if (pasta_json_has(json, "hidden_activation")) /* hidden_act is ignored, as in the reference: published files have it wrong */
+        st = pasta_json_str(json, "hidden_activation", where, &activation, err);
+    if (st == PASTA_OK && strcmp(activation, "gelu_pytorch_tanh") != 0)
+        st = pasta_fail(err, PASTA_ERR_INPUT, "%s: hidden_activation: expected gelu_pytorch_tanh, found '%.40s'", where, activation);
+    if (st == PASTA_OK && pasta_json_has(json, "tie_word_embeddings"))
+        st = pasta_json_bool(json, "tie_word_embeddings", where, &tied, err);
+    if (st == PASTA_OK && !tied)
+        st = pasta_fail(err, PASTA_ERR_INPUT, "%s: tie_word_embeddings: expected true, found false", where);
+    return st;
 }
 
 static pasta_status parse_config(const cJSON *json, const char *where, struct pasta_gemma_config *c, struct pasta_err *err)
@@ -42,8 +70,13 @@ static pasta_status parse_config(const cJSON *json, const char *where, struct pa
     if (strcmp(type, "gemma") != 0)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: model_type: expected \"gemma\", found \"%s\"", where, type);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if ((st = pasta_json_int(json, sizes[i].key, where, 1, INT32_MAX, sizes[i].out, err)) != PASTA_OK)
+        if ((st = pasta_json_int(json, sizes[i].key, where, 1, MAX_SIZE, sizes[i].out, err)) != PASTA_OK)
             return st;
+    if ((st = check_kind(json, where, err)) != PASTA_OK)
+        return st;
+    if (c->num_hidden_layers > MAX_LAYERS)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: num_hidden_layers: expected at most %d, found %lld", where, (int)MAX_LAYERS,
+                          (long long)c->num_hidden_layers);
     if (c->num_attention_heads % c->num_key_value_heads != 0)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: num_key_value_heads: expected a divisor of num_attention_heads (%lld), found %lld",
                           where, (long long)c->num_attention_heads, (long long)c->num_key_value_heads);
@@ -163,6 +196,19 @@ static pasta_status add_tensor(struct pasta_gemma *g, struct pasta_weights *weig
     return st;
 }
 
+/* Heads, and what old files carry besides, are not the trunk's; all else that stands in its layers must be known. */
+static bool known(const void *ctx, const char *name)
+{
+    const struct pasta_gemma *g = ctx;
+    const bool prefixed = pasta_starts_with(name, "model.");
+    if ((!prefixed && !pasta_starts_with(name, "layers.")) || pasta_ends_with(name, ".rotary_emb.inv_freq"))
+        return true;
+    char *published = pasta_asprintf("%s%s", prefixed ? "" : "model.", name);
+    const bool found = pasta_params_get(&g->params, published) != NULL;
+    free(published);
+    return found;
+}
+
 static pasta_status add_tensors(struct pasta_gemma *g, struct pasta_weights *weights, uint64_t seed, struct pasta_err *err)
 {
     const char *names[LAYER_TENSORS];
@@ -184,7 +230,7 @@ static pasta_status add_tensors(struct pasta_gemma *g, struct pasta_weights *wei
     }
     if (st == PASTA_OK)
         st = add_tensor(g, weights, prefix, seed, (struct place){"norm", -1, 0, g->config.hidden_size, 0}, &g->norm, err);
-    return st;
+    return st == PASTA_OK && weights ? pasta_weights_expect(weights, known, g, err) : st;
 }
 
 /* Tables of cos and sin of position * theta^(-2j/d), angles in float32 as transformers computes them. */
@@ -237,7 +283,8 @@ pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtyp
     struct pasta_gemma *g = new_shell(&config, dtype, device);
     pt_scope_open();
     st = add_tensors(g, weights, seed, err);
-    add_rope_tables(g);
+    if (st == PASTA_OK)
+        add_rope_tables(g);
     const double root = sqrt((double)config.hidden_size);
     g->embed_scale = pt_item(pt_full(root, dtype, 0, NULL));
     const pasta_status scope = pt_scope_close(err);

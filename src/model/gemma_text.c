@@ -31,6 +31,9 @@ pasta_status pasta_gemma_tokenizer(const struct pasta_gemma *g, const char *dir,
                             (long long)g->config.vocab_size, pasta_spm_vocab(spm));
     if (status == PASTA_OK && pasta_spm_bos(spm) < 0)
         status = pasta_fail(err, PASTA_ERR_INPUT, "\"%s\": expected a piece <bos>, found none", path);
+    if (status == PASTA_OK && pasta_spm_bos(spm) != g->config.bos_token_id)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "\"%s\": <bos>: expected config.json's bos_token_id %lld, found %d", path,
+                            (long long)g->config.bos_token_id, pasta_spm_bos(spm));
     if (status == PASTA_OK)
         *out = spm;
     else

@@ -124,6 +124,8 @@ static void shards_load_through_their_index(void **state)
         {"{\"weight_map\": {\"x\": 3}}", "x: expected the name of a file in this folder", "a number"},
         {"{\"weight_map\": {}}", "expected at least one tensor", "none"},
         {"{\"weight_map\": {\"x\": \"m-3.safetensors\"}}", "m-3.safetensors", ""},
+        {"{\"weight_map\": {\"x\": \"m-1.safetensors\", \"y\": \"m-2.safetensors\", \"x\": \"m-1.safetensors\"}}", "x: expected each key once", ""},
+        {"{\"weight_map\": {\"y\": \"m-2.safetensors\", \"z\": \"m-2.safetensors\"}}", "weight_map: z: expected it in m-2", "no such tensor"},
         {"{}", "weight_map", "index.json"},
         {"", "index.json", ""},
     };
@@ -134,6 +136,17 @@ static void shards_load_through_their_index(void **state)
         must_fail(pasta_weights_open(in_root("shards").text, &w, &refused), &refused, bad[i].first, bad[i].second);
         assert_null(w);
     }
+    /* a tensor that two shards hold, or one that the index forgot */
+    struct pasta_err twice = {0};
+    struct pasta_params both = {0};
+    add(&both, "x", 9, 1, (int64_t[]){3});
+    add(&both, "y", 2, 1, (int64_t[]){4});
+    const char one[] = "{\"weight_map\": {\"y\": \"m-3.safetensors\", \"x\": \"m-1.safetensors\"}}";
+    must(pasta_params_save(&both, in_root("shards/m-3.safetensors").text, PT_F32, &err), &err);
+    must(pasta_file_write(index.text, one, strlen(one), &err), &err);
+    must_fail(pasta_weights_open(in_root("shards").text, &w, &twice), &twice, "m-3.safetensors: tensor 'x': expected",
+              "to name this file for it, found m-1.safetensors");
+    pasta_params_release(&both);
     const char good[] = "{\"metadata\": {\"total_size\": 20}, \"weight_map\": {\"y\": \"m-2.safetensors\", \"x\": \"m-1.safetensors\"}}";
     must(pasta_file_write(index.text, good, strlen(good), &err), &err);
     must(pasta_weights_open(in_root("shards").text, &w, &err), &err);
@@ -154,6 +167,41 @@ static void shards_load_through_their_index(void **state)
     pasta_params_release(&loaded);
 }
 
+static bool is_ids(const void *ctx, const char *name)
+{
+    return strcmp(name, ctx) == 0;
+}
+
+/* Rows of a tensor that holds several, in place or converted; and what a model does not know is named. */
+static void parts_and_strangers(void **state)
+{
+    (void)state;
+    struct pasta_err err = {0}, shape = {0}, stranger = {0};
+    struct pasta_params p = {0}, loaded = {0};
+    add(&p, "qkv", 1, 2, (int64_t[]){6, 3});
+    must(pasta_mkdirs(in_root("parts").text, &err), &err);
+    must(pasta_params_save(&p, in_root("parts/open_clip_model.safetensors").text, PT_F32, &err), &err);
+    struct pasta_weights *w;
+    must(pasta_weights_open(in_root("parts").text, &w, &err), &err);
+    for (int i = 0; i < 3; i++)
+        for (int wide = 0; wide < 2; wide++) {
+            char as[20];
+            snprintf(as, sizeof as, "%d.%d", i, wide);
+            must(pasta_weights_load_part(w, "qkv", i, 3, as, PT_SHAPE(2, 3), wide ? PT_F64 : PT_F32, "cpu", &loaded, &err), &err);
+            pt_scope_open();
+            assert_true(pt_item(pt_norm(pt_sub(pt_to_dtype(pasta_params_get(&loaded, as), PT_F64),
+                                               pt_to_dtype(pt_narrow(p.items[0].tensor, 0, 2 * i, 2), PT_F64)))) == 0);
+            assert_int_equal(pt_scope_close(NULL), PASTA_OK);
+        }
+    must_fail(pasta_weights_load_part(w, "qkv", 0, 3, "q", PT_SHAPE(3, 3), PT_F32, "cpu", &loaded, &shape), &shape,
+              "parts/open_clip_model.safetensors': tensor 'qkv'", "expected shape [9,3], found [6,3]");
+    must(pasta_weights_expect(w, is_ids, "qkv", &err), &err);
+    must_fail(pasta_weights_expect(w, is_ids, "kv", &stranger), &stranger, "parts/open_clip_model.safetensors': tensor 'qkv'", "config.json");
+    pasta_weights_close(w);
+    pasta_params_release(&p);
+    pasta_params_release(&loaded);
+}
+
 static void misfits_are_named(void **state)
 {
     (void)state;
@@ -167,7 +215,7 @@ static void misfits_are_named(void **state)
     must(pasta_params_save(&p, in_root("misfit/model.safetensors").text, PT_F16, &err), &err);
     struct pasta_weights *w;
     must(pasta_weights_open(in_root("misfit").text, &w, &err), &err);
-    must_fail(pasta_weights_load(w, "v", "v", PT_SHAPE(7), PT_F32, "cpu", &loaded, &missing), &missing, "misfit': tensor 'v'",
+    must_fail(pasta_weights_load(w, "v", "v", PT_SHAPE(7), PT_F32, "cpu", &loaded, &missing), &missing, "misfit/model.safetensors': tensor 'v'",
               "expected shape [7], found no such tensor");
     must_fail(pasta_weights_load(w, "w", "w", PT_SHAPE(3, 2), PT_F32, "cpu", &loaded, &shape), &shape, "tensor 'w'",
               "expected shape [3,2], found [2,3]");
@@ -441,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_file_loads_in_any_dtype),
         cmocka_unit_test(shards_load_through_their_index),
+        cmocka_unit_test(parts_and_strangers),
         cmocka_unit_test(misfits_are_named),
         cmocka_unit_test(parameters_survive_a_round_trip_or_stay_untouched),
         cmocka_unit_test(a_resumed_run_equals_an_uninterrupted_one),

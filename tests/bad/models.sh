@@ -18,7 +18,8 @@ refused() {
 copy() { rm -rf "$m"; cp -R "data/models/$1" "$m"; }
 edit() { sed -i "$2" "$m/$1"; }
 clip() { refused "$1" "$bin/pasta-embed" --model "$m" --prompts "$work/prompts.txt"; }
-gemma() { refused "$1" "$bin/pasta-train-pasta" --config tests/tiny.json --sessions "$work/good/sessions.jsonl" --set value.model="$m"; }
+gemma() { refused "$1" "$bin/pasta-embed" --model "$m" --prompts "$work/prompts.txt"; }
+start() { refused "$1" "$bin/pasta-train-pasta" --config tests/tiny.json --sessions "$work/good/sessions.jsonl" --set value.model="$m"; }
 # as above, of a copy with one edit
 clip_edit() { copy clip-sketch; edit "$1" "$2"; cmp -s "$m/$1" "data/models/clip-sketch/$1" && fail "no edit: $2"; clip "$3"; }
 gemma_edit() { copy gemma-sketch; edit "$1" "$2"; cmp -s "$m/$1" "data/models/gemma-sketch/$1" && fail "no edit: $2"; gemma "$3"; }
@@ -49,7 +50,7 @@ clip_edit config.json 's/"patch_size": 8/"patch_size": 16/' "model.safetensors.*
 clip_edit config.json 's/"num_attention_heads": 6/"num_attention_heads": 7/' "config.json: vision tower: .*heads"
 clip_edit config.json 's/"hidden_act": "quick_gelu"/"hidden_act": "relu"/' "config.json: text_config: hidden_act: .*'relu'"
 clip_edit config.json 's/"patch_size": 8/"patch_size": "8"/' 'config.json: vision_config: patch_size: .*a string'
-clip_edit config.json 's/"model_type": "clip",/"model_type": "siglip",/' "config.json: model_type: .*'siglip'"
+clip_edit config.json 's/"model_type": "clip",/"model_type": "siglip",/' "config.json: model_type: .*siglip"
 clip_edit config.json 's/"CLIPModel"/"CLIPTextModelWithProjection"/' "config.json: architectures: .*CLIPTextModelWithProjection"
 clip_edit config.json '/"model_type": "clip",/d' 'config.json: model_type: '
 clip_edit config.json '$d' 'config.json:[0-9]*: broken JSON'
@@ -127,4 +128,9 @@ copy gemma-sketch; rm "$m/tokenizer.model"; gemma 'tokenizer.model'
 copy gemma-sketch; : >"$m/tokenizer.model"; gemma 'tokenizer.model'
 copy gemma-sketch; truncate -s 30000 "$m/tokenizer.model"; gemma 'tokenizer.model'
 copy gemma-sketch; printf 'not a model' >"$m/tokenizer.model"; gemma 'tokenizer.model'
+
+# --- Gemma as the start of value functions
+start 'tokenizer.model'
+copy gemma-sketch; edit config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 1/'; start "model.safetensors.*'model.layers.1.*config.json"
+copy gemma-sketch; edit model.safetensors 's/"score.weight":{"dtype":"F32","shape":\[1,64\]/"score.weight":{"dtype":"F32","shape":[64,1]/'; start "model.safetensors.*'score.weight': expected shape \[1,64\], found \[64,1\]"
 finish

@@ -26,7 +26,7 @@ void fuzz_file_close(struct fuzz_file *file)
     close(file->fd);
 }
 
-static char folder[] = "/tmp/pasta-fuzz-XXXXXX";
+static char folder[] = "/dev/shm/pasta-fuzz-XXXXXX"; /* in memory: a disk that others use may keep a file waiting for seconds */
 static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer.json"};
 
 static void folder_remove(void)
@@ -40,7 +40,10 @@ const char *fuzz_folder(void)
 {
     static const char *made;
     if (!made) {
-        made = mkdtemp(folder);
+        if (!(made = mkdtemp(folder)))
+            made = mkdtemp(strcpy(folder, "/tmp/pasta-fuzz-XXXXXX"));
+        if (!made)
+            abort();
         atexit(folder_remove);
     }
     return made;

@@ -1,7 +1,8 @@
 /* evaluate.h: the parts of pasta-evaluate.
  *
  *   evaluate_inputs   the command line and the files it names
- *   evaluate_users    user models on held-out answers  -> arrays of one number an answer
+ *   evaluate_held_out the answers, their people, and the split
+ *   evaluate_users    user models on them  -> arrays of one number an answer
  *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn
  *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
@@ -17,6 +18,7 @@
 #include "pasta/eval/stats.h"
 #include "pasta/eval/table.h"
 #include "pasta/io/features.h"
+#include "pasta/io/id_set.h"
 #include "pasta/io/record.h"
 #include "pasta/user/user_model.h"
 #include "pasta/value/value_model.h"
@@ -31,10 +33,14 @@ struct evaluate_named {
 struct evaluate_fact {
     const char *name, *value;
 };
-/* The first seven are the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
+struct evaluate_answers {
+    const char *sessions, *preferences, *ratings, *rankings; /* files; NULL: none */
+};
+/* Up to prompts the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
 struct evaluate_inputs {
     struct pasta_strings user_model_flags, agent_flags, metric_flags;
-    const char *features, *sessions, *preferences, *ratings, *prompts;
+    struct evaluate_answers answers;
+    const char *validation, *features, *prompts;
     struct evaluate_named *user_models, *agents, *metrics;
     int n_user_models, n_agents, n_metrics;
     const char *prompts_path;            /* of the agents' sessions; NULL: no agents play */
@@ -51,16 +57,33 @@ void evaluate_inputs_release(struct evaluate_inputs *in);
 
 /* --- user models on held-out answers --- */
 
+/* Which answers count: those of people, or on prompts, or both, that none of the user models was trained on. */
+enum evaluate_side { EVALUATE_PEOPLE, EVALUATE_PROMPTS, EVALUATE_SIDES };
+struct evaluate_split {
+    bool by[EVALUATE_SIDES];
+    struct pasta_id_set evaluated[EVALUATE_SIDES], trained[EVALUATE_SIDES]; /* the two sides */
+    struct pasta_id_set both[EVALUATE_SIDES]; /* trained on, and among the answers as they were given */
+    int64_t answers, left_out;  /* as given: pairs, ratings, rankings, sessions */
+    int64_t nameless;           /* evaluated answers without an id of a person, who may have been trained on */
+    int unknown;                /* models that do not say what they were trained on */
+};
+
 struct evaluate_held_out {
     struct pasta_sessions sessions;
     struct pasta_preferences pairs;
     struct pasta_ratings ratings;
-    struct pasta_features *features;
+    struct pasta_rankings rankings;
+    struct evaluate_split split;
+    const struct pasta_features *features;
     int64_t n_people;
     const char **people;        /* [n_people] ids, sorted; an answer without one is a person of its own */
     /* [n_people] under which the person was made: of the own sessions, else of the first session, else the run's */
     uint64_t *seed;
-    int32_t *pair_person, *rating_person, *session_person;
+    int32_t *pair_person, *rating_person, *session_person, *ranking_person;
+    int64_t n_clusters;         /* people or prompts: what the intervals resample */
+    int32_t *pair_cluster, *rating_cluster, *turn_cluster, *ranking_cluster;
+    int64_t n_ranked;           /* images of all rankings */
+    int64_t *first_ranked;      /* [rankings.n + 1] */
     int64_t n_turns;            /* of all sessions */
     int64_t *first_turn;        /* [sessions.n + 1] where a session's turns begin among them */
     int32_t *turn_person;       /* [n_turns] */
@@ -80,8 +103,11 @@ struct evaluate_user {
     struct pasta_user_model *model;
     double *pair_first;  /* [pairs.n] probability of the first image */
     double *pair_score;  /* [pairs.n] under Pick-a-Pic's rule */
-    double threshold[2]; /* for ties, of people of even and odd number */
+    double threshold[2]; /* for ties, of clusters of even and odd number */
+    bool tuned;          /* the threshold comes from validation pairs */
+    bool plain;          /* the encoder's cosine, no user model: no probabilities to judge */
     double *rating;      /* [ratings.n] expected rating in [0,1] */
+    double *ranked;      /* [n_ranked] expected score of each image of the rankings */
     double *choice;      /* [n_turns] 1 when the most probable column was chosen */
     double *confidence;  /* [n_turns] its probability */
     double *loss;        /* [n_turns] -log probability of the choice */
@@ -90,17 +116,24 @@ struct evaluate_user {
     int32_t *type;       /* [n_people] most probable */
 };
 
-/* Reads what is given (paths may be NULL) and matches people. `sketch` may be NULL: then no truth. */
-pasta_status evaluate_held_out_read(const char *sessions, const char *pairs, const char *ratings, const char *features,
-                                    const struct pasta_sketch *sketch, const struct pasta_config *config,
-                                    struct evaluate_held_out *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Reads what is given, leaves out what the models were trained on (evaluate.split) and matches people. `sketch` may be NULL: then no truth.
+ * `features` is borrowed. */
+pasta_status evaluate_held_out_read(const struct evaluate_answers *answers, const struct evaluate_named *models, int n_models,
+                                    const struct pasta_features *features, const struct pasta_sketch *sketch,
+                                    const struct pasta_config *config, struct evaluate_held_out *out,
+                                    struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_held_out_release(struct evaluate_held_out *h);
 /* Loads the model. */
 pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out,
                                 struct pasta_err *err) PASTA_MUST_CHECK;
+/* The encoder's own score as a user model of one type: 100 cos, the scale of CLIP and PickScore. */
+void evaluate_user_plain(const struct evaluate_held_out *h, struct evaluate_user *out);
 /* Predicts every answer. */
 pasta_status evaluate_user_predict(struct evaluate_user *u, const struct evaluate_held_out *h, int threads,
                                    struct pasta_err *err) PASTA_MUST_CHECK;
+/* Takes the threshold for ties from the validation pairs alone, after the above. */
+pasta_status evaluate_user_tune(struct evaluate_user *u, const struct evaluate_held_out *h, const struct evaluate_held_out *validation,
+                                int threads, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_user_release(struct evaluate_user *u);
 
 /* --- agents against fresh raters --- */
@@ -157,17 +190,24 @@ void evaluate_metrics_release(struct evaluate_metrics *m);
 struct evaluate_results {
     const struct pasta_context *context;
     const struct evaluate_held_out *held_out; /* NULL: no user models */
-    const struct evaluate_user *users;
+    const struct evaluate_user *users, *plain;
     int n_users;
     const struct evaluate_agents *agents;     /* NULL: no agents */
     const struct evaluate_named *metric_runs;
     const struct evaluate_metrics *metrics;
     const struct pasta_sketch *sketch;
     struct pasta_bootstrap *people, *raters;  /* of held-out people and of fresh raters, NULL as above */
+    struct pasta_bootstrap *clusters;         /* of held-out people or prompts, as evaluate.clusters says */
     struct pasta_table *tables;
     int n_tables;
 };
-enum { EVALUATE_MAX_TABLES = 8 };
+enum { EVALUATE_MAX_TABLES = 16 };
+enum { EVALUATE_FIRST_USER = 4 }; /* column of the first user model in the table "user_models", behind those of the other predictors */
+
+enum { EVALUATE_BINS = 10 /* of confidence, of equal width, in calibration errors and plots */ };
+/* Confidence in the predicted answer, and whether it was given (pairs: 0.5 for no side), of pairs [pairs.n] or else of choices [n_turns]; NAN
+ * where there is none, for ties among them. */
+void evaluate_confidence(const struct evaluate_held_out *h, const struct evaluate_user *u, bool pairs, double *confidence, double *correct);
 
 void evaluate_user_tables(struct evaluate_results *r);
 void evaluate_agent_tables(struct evaluate_results *r);

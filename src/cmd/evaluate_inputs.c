@@ -7,6 +7,7 @@
 #include "pasta/base/version.h"
 #include "pasta/io/file.h"
 #include "pasta/io/sha256.h"
+#include "trained_on.h"
 
 static bool is_name(const char *name, size_t length)
 {
@@ -44,7 +45,8 @@ static pasta_status split_names(const char *flag, const struct pasta_strings *gi
 
 pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err *err)
 {
-    bool answers = in->sessions || in->preferences || in->ratings;
+    const struct evaluate_answers *a = &in->answers;
+    bool answers = a->sessions || a->preferences || a->ratings || a->rankings;
     pasta_status status;
     if ((status = split_names("user-model", &in->user_model_flags, true, &in->arena, &in->user_models, err)) != PASTA_OK ||
         (status = split_names("agent", &in->agent_flags, false, &in->arena, &in->agents, err)) != PASTA_OK ||
@@ -58,9 +60,10 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
             strcasecmp(in->agents[i].name, "oracle") == 0)
             return pasta_fail(err, PASTA_ERR_USAGE, "--agent: expected a name of your own, found '%s', which is always among the agents",
                               in->agents[i].name);
-    if (!in->n_user_models && (answers || in->features))
+    if (!in->n_user_models && (answers || in->features || in->validation))
         return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected --user-model with it",
-                          in->sessions ? "--sessions" : in->preferences ? "--preferences" : in->ratings ? "--ratings" : "--features");
+                          a->sessions ? "--sessions" : a->preferences ? "--preferences" : a->ratings ? "--ratings" : a->rankings ? "--rankings" :
+                          in->validation ? "--validation" : "--features");
     if (!in->n_user_models && !in->n_agents && !in->prompts && !in->n_metrics)
         return pasta_fail(err, PASTA_ERR_USAGE,
                           "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
@@ -68,7 +71,9 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
     if (in->n_user_models && !in->features)
         return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected --features with the embeddings of the held-out images");
     if (in->n_user_models && !answers)
-        return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected held-out answers: --sessions, --preferences or --ratings");
+        return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected held-out answers: --sessions, --preferences, --ratings or --rankings");
+    if (in->validation && !a->preferences)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--validation: expected --preferences, whose threshold for ties it is to choose");
     if (in->n_agents || in->prompts) {
         char *standard = pasta_data_path("prompts/sketch.txt");
         in->prompts_path = in->prompts ? in->prompts : pasta_arena_strdup(&in->arena, standard);
@@ -106,10 +111,10 @@ static pasta_status add_file(struct evaluate_inputs *in, const char *name, const
 struct part {
     const char *label, *file;
 };
-enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 2, AGENT_PARTS = 7, METRICS_PARTS = 1 };
+enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 4, AGENT_PARTS = 7, METRICS_PARTS = 1 };
 static const struct part feature_parts[FEATURE_PARTS] = {
     {", images", "image.safetensors"}, {", texts", "text.safetensors"}, {", index", "index.jsonl"}};
-static const struct part user_model_parts[USER_MODEL_PARTS] = {{"", "user_model.safetensors"}, {", settings", "config.json"}};
+static const struct part user_model_parts[USER_MODEL_PARTS] = {{"", "user_model.safetensors"}, {", settings", "config.json"}, {", its people", TRAINED_PEOPLE}, {", its prompts", TRAINED_PROMPTS}};
 static const struct part agent_parts[AGENT_PARTS] = {
     {", f", "f/model.safetensors"}, {", f's shape", "f/config.json"}, {", f's token limit", "f/tokenizer_config.json"},
     {", V", "v/model.safetensors"}, {", V's shape", "v/config.json"}, {", V's token limit", "v/tokenizer_config.json"},
@@ -149,8 +154,9 @@ static void add_fact(struct evaluate_inputs *in, const char *name, const char *v
 
 pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta_config *config, struct pasta_err *err)
 {
-    const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->sessions}, {"preferences", in->preferences},
-                              {"ratings", in->ratings}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
+    const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->answers.sessions},
+                              {"preferences", in->answers.preferences}, {"ratings", in->answers.ratings},
+                              {"rankings", in->answers.rankings}, {"validation", in->validation}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
     const size_t n_files = sizeof files / sizeof *files;
     size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * in->n_user_models + AGENT_PARTS * in->n_agents +
                                                      METRICS_PARTS * in->n_metrics);
@@ -160,7 +166,8 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
 
     add_fact(in, "program", pasta_arena_printf(&in->arena, "pasta %s (%s)", pasta_version(), pasta_commit()));
     add_fact(in, "seed", pasta_arena_printf(&in->arena, "%llu", (unsigned long long)config->seed));
-    add_fact(in, "bootstrap", pasta_arena_printf(&in->arena, "%lld resamples of people", (long long)config->evaluate.bootstrap));
+    add_fact(in, "bootstrap", pasta_arena_printf(&in->arena, "%lld resamples of %s", (long long)config->evaluate.bootstrap,
+                                                  config->evaluate.clusters));
     for (size_t i = 0; i < n_files && status == PASTA_OK; i++)
         if (files[i][1] && *files[i][1])
             status = add_file(in, files[i][0], files[i][1], tail_of(files[i][1], &in->arena), err);

@@ -34,7 +34,7 @@ static void put_number(const char *text, struct pasta_str *out)
 }
 
 static void headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits,
-                     const char *unit, const char *rest, bool good)
+                     const char *unit, const char *rest, const char *clusters, bool good)
 {
     struct pasta_str number = {0}, value = {0}, detail = {0};
     struct pasta_estimate bare = {e.value, NAN, NAN, 0, 0};
@@ -48,7 +48,7 @@ static void headline(struct pasta_report *report, const char *label, struct past
         put_number(interval, &detail);
         pasta_str_add(&detail, "; ");
     }
-    pasta_str_printf(&detail, "%sn = %lld, %lld people", rest, (long long)e.n, (long long)e.clusters);
+    pasta_str_printf(&detail, "%sn = %lld, %lld %s", rest, (long long)e.n, (long long)e.clusters, clusters);
     pasta_report_headline(report, label, value.data, detail.data, good);
     pasta_str_release(&number);
     pasta_str_release(&value);
@@ -63,7 +63,7 @@ static void agent_headlines(const struct evaluate_results *r, struct pasta_repor
             continue;
         struct pasta_estimate e = cell(t, (size_t)i, "rating");
         char *label = pasta_asprintf("%s over baseline, rating", r->agents->agents[i].name);
-        headline(report, label, e, PASTA_FORMAT_CHANGE, 2, "", "", e.lo > 0);
+        headline(report, label, e, PASTA_FORMAT_CHANGE, 2, "", "", "people", e.lo > 0);
         free(label);
     }
 }
@@ -74,9 +74,10 @@ static void user_headlines(const struct evaluate_results *r, struct pasta_report
     if (!t)
         return;
     int last = r->n_users - 1, choice = row_named(t, "choice accuracy"), types = row_named(t, "adjusted Rand index of types");
-    size_t column = 2 + (size_t)last;
+    size_t column = EVALUATE_FIRST_USER + (size_t)last;
     if (choice >= 0) {
-        struct pasta_estimate e = t->cells[(size_t)choice * t->n_columns + column].e, first = t->cells[(size_t)choice * t->n_columns + 2].e;
+        struct pasta_estimate e = t->cells[(size_t)choice * t->n_columns + column].e, 
+                              first = t->cells[(size_t)choice * t->n_columns + EVALUATE_FIRST_USER].e;
         struct pasta_str rest = {0};
         if (last > 0) {
             pasta_str_printf(&rest, "%s: ", r->users[0].name);
@@ -84,14 +85,14 @@ static void user_headlines(const struct evaluate_results *r, struct pasta_report
             pasta_str_add(&rest, "; ");
         }
         char *label = pasta_asprintf("Choice accuracy, %s", r->users[last].name);
-        headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", last > 0 && e.lo > first.hi);
+        headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", t->resampled, last > 0 && e.lo > first.hi);
         free(label);
         pasta_str_release(&rest);
     }
     if (types >= 0) {
         struct pasta_estimate e = t->cells[(size_t)types * t->n_columns + column].e;
         char *label = pasta_asprintf("Types recovered, %s", r->users[last].name);
-        headline(report, label, e, PASTA_FORMAT_NUMBER, 2, "", "adjusted Rand index; ", e.lo > 0);
+        headline(report, label, e, PASTA_FORMAT_NUMBER, 2, "", "adjusted Rand index; ", "people", e.lo > 0);
         free(label);
     }
 }
@@ -193,49 +194,50 @@ static void choice_by_turn_plot(const struct evaluate_results *r, struct pasta_r
     free(series);
 }
 
-/* Accuracy of choices against the probability that the model gave its best column, in tenths of probability. */
-static void calibration_plot(const struct evaluate_results *r, struct pasta_report *report)
+/* Accuracy against the probability that the model gave its answer, in tenths of probability. */
+static void calibration_plot(const struct evaluate_results *r, bool pairs, const char *title, const char *x_title, struct pasta_report *report)
 {
-    enum { BINS = 10, LEAST = 20 /* choices in a bin, to be shown */ };
+    enum { LEAST = 20 /* answers in a bin, to be shown */ };
     const struct evaluate_held_out *h = r->held_out;
-    struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users * BINS, sizeof *points), diagonal[2];
+    const int64_t n = pairs ? (int64_t)h->pairs.n : h->n_turns;
+    const int32_t *cluster = pairs ? h->pair_cluster : h->turn_cluster;
+    struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users * EVALUATE_BINS, sizeof *points), diagonal[2];
     double lo = 1, hi = 0;
     struct pasta_plot_series *series = pasta_calloc((size_t)r->n_users + 1, sizeof *series);
-    double *correct = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *correct);
-    double *confidence = pasta_malloc((size_t)(h->n_turns + 1) * sizeof *confidence);
+    double *memory = pasta_malloc(4 * (size_t)(n + 1) * sizeof *memory);
+    double *confidence = memory, *correct = confidence + n, *bin_confidence = correct + n, *bin_correct = bin_confidence + n;
     int drawn = 0;
     for (int u = 0; u < r->n_users; u++) {
-        struct pasta_plot_point *own = points + u * BINS;
-        int n = 0;
-        for (int b = 0; b < BINS; b++) {
-            for (int64_t i = 0; i < h->n_turns; i++) {
-                double c = r->users[u].confidence[i];
-                bool in = c >= b / (double)BINS && (c < (b + 1) / (double)BINS || (b == BINS - 1 && c == 1));
-                correct[i] = in ? r->users[u].choice[i] : NAN;
-                confidence[i] = in ? c : NAN;
+        struct pasta_plot_point *own = points + u * EVALUATE_BINS;
+        int used = 0;
+        evaluate_confidence(h, &r->users[u], pairs, confidence, correct);
+        for (int b = 0; b < EVALUATE_BINS; b++) {
+            for (int64_t i = 0; i < n; i++) {
+                double c = confidence[i];
+                bool in = c >= b / (double)EVALUATE_BINS && (c < (b + 1) / (double)EVALUATE_BINS || (b == EVALUATE_BINS - 1 && c == 1));
+                bin_correct[i] = in ? correct[i] : NAN;
+                bin_confidence[i] = in ? c : NAN;
             }
-            struct pasta_estimate e = pasta_estimate_mean(r->people, correct, h->turn_person, h->n_turns);
+            struct pasta_estimate e = pasta_estimate_mean(r->clusters, bin_correct, cluster, n);
             if (e.n < LEAST)
                 continue;
-            own[n++] = (struct pasta_plot_point){pasta_mean(confidence, h->n_turns), e.value, e.lo, e.hi};
-            lo = fmin(lo, fmin(own[n - 1].x, e.lo));
-            hi = fmax(hi, fmax(own[n - 1].x, e.hi));
+            own[used++] = (struct pasta_plot_point){pasta_mean(bin_confidence, n), e.value, e.lo, e.hi};
+            lo = fmin(lo, fmin(own[used - 1].x, e.lo));
+            hi = fmax(hi, fmax(own[used - 1].x, e.hi));
         }
-        series[u] = (struct pasta_plot_series){.name = r->users[u].name, .look = user_look(u), .points = own, .n = n};
-        drawn += n;
+        series[u] = (struct pasta_plot_series){.name = r->users[u].name, .look = user_look(u), .points = own, .n = used};
+        drawn += used;
     }
     diagonal[0] = (struct pasta_plot_point){lo, lo, NAN, NAN};
     diagonal[1] = (struct pasta_plot_point){hi, hi, NAN, NAN};
     series[r->n_users] = (struct pasta_plot_series){.name = "calibrated", .points = diagonal, .n = 2, .plain = true};
-    struct pasta_plot plot = {.title = "Are the model's probabilities right?", .x_title = "probability of the predicted column",
-                              .y_title = "accuracy, %", .series = series, .n_series = r->n_users + 1, .percent = true, .markers = true,
-                              .reference = NAN};
+    struct pasta_plot plot = {.title = title, .x_title = x_title, .y_title = "accuracy, %", .series = series, .n_series = r->n_users + 1,
+                              .percent = true, .markers = true, .reference = NAN};
     if (drawn)
         pasta_plot_lines(&plot, pasta_report_body(report));
     free(points);
     free(series);
-    free(correct);
-    free(confidence);
+    free(memory);
 }
 
 /* One row for each model of a row of the table of user models. */
@@ -247,7 +249,7 @@ static void metric_plot(const struct evaluate_results *r, const char *metric, co
         return;
     struct pasta_plot_row *rows = pasta_calloc((size_t)r->n_users, sizeof *rows);
     for (int i = 0; i < r->n_users; i++)
-        rows[i] = (struct pasta_plot_row){r->users[i].name, user_look(i), t->cells[(size_t)row * t->n_columns + 2 + (size_t)i].e};
+        rows[i] = (struct pasta_plot_row){r->users[i].name, user_look(i), t->cells[(size_t)row * t->n_columns + EVALUATE_FIRST_USER + (size_t)i].e};
     struct pasta_plot_rows plot = {.title = title, .x_title = metric, .rows = rows, .n_rows = r->n_users, .format = PASTA_FORMAT_NUMBER,
                                    .digits = 3, .reference = NAN};
     pasta_plot_intervals(&plot, pasta_report_body(report));
@@ -257,21 +259,25 @@ static void metric_plot(const struct evaluate_results *r, const char *metric, co
 static void users_section(const struct evaluate_results *r, struct pasta_report *report)
 {
     const struct evaluate_held_out *h = r->held_out;
-    char *text = pasta_asprintf("%lld held-out people: %zu pairs, %zu ratings, %zu sessions. Each answer is predicted from the same "
+    char *text = pasta_asprintf("%lld people: %zu pairs, %zu ratings, %zu sessions, %zu rankings. Each answer is predicted from the same "
                                 "person's earlier answers only, so the model has to find out who it is dealing with. The dashed "
                                 "line is chance.",
-                                (long long)h->n_people, h->pairs.n, h->ratings.n, h->sessions.n);
+                                (long long)h->n_people, h->pairs.n, h->ratings.n, h->sessions.n, h->rankings.n);
     pasta_report_section(report, "user-models", "User models", text);
     free(text);
     pasta_report_plots_begin(report, false);
     choice_by_turn_plot(r, report);
-    calibration_plot(r, report);
+    calibration_plot(r, false, "Are the probabilities of choices right?", "probability of the predicted column", report);
+    calibration_plot(r, true, "Are the probabilities of pairs right?", "probability of the predicted image", report);
     metric_plot(r, "choice accuracy", "Choice accuracy", report);
     metric_plot(r, "cross-turn accuracy", "Cross-turn accuracy", report);
     metric_plot(r, "pair accuracy", "Pair accuracy", report);
     metric_plot(r, "rating rank correlation", "Rank correlation of ratings", report);
+    metric_plot(r, "ranking accuracy", "Accuracy on rankings, 1 less the share of inversions", report);
+    metric_plot(r, "ranking rank correlation", "Rank correlation with rankings", report);
     pasta_report_plots_end(report);
     pasta_report_table(report, evaluate_table(r, "user_models"));
+    pasta_report_table(report, evaluate_table(r, "splits"));
 }
 
 pasta_status evaluate_report_make(const struct evaluate_results *r, const struct evaluate_fact *facts, int n_facts, struct pasta_str *html,
@@ -284,7 +290,11 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
     if (r->held_out)
         pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users,
                          r->n_users == 1 ? "" : "s", (long long)r->held_out->n_people);
-    pasta_str_add(&lead, lead.length ? ". Every number comes with a 95 % interval from resampling people." : "Training curves.");
+    if (lead.length)
+        pasta_str_printf(&lead, ". Every number comes with a 95 %% interval from resampling people%s.",
+                         r->clusters == r->people ? "" : ", or prompts where it says so");
+    else
+        pasta_str_add(&lead, "Training curves.");
     struct pasta_report *report = pasta_report_new("PASTA evaluation", lead.data);
     pasta_str_release(&lead);
 

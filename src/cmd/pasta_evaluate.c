@@ -20,7 +20,9 @@ static struct evaluate_inputs in;
 struct evaluate {
     struct pasta_context *context;
     struct pasta_sketch *sketch;
-    struct evaluate_held_out held_out;
+    struct pasta_features *features;
+    struct evaluate_held_out held_out, validation;
+    struct evaluate_user plain;
     struct evaluate_user *users;
     int n_users; /* opened */
     struct evaluate_metrics curves;
@@ -51,7 +53,12 @@ static pasta_status load(struct evaluate *e, struct pasta_err *err)
     const struct pasta_config *config = &e->context->config;
     pasta_status status = pasta_sketch_open(&config->world, &config->agent, &e->sketch, err);
     if (status == PASTA_OK && in.n_user_models)
-        status = evaluate_held_out_read(in.sessions, in.preferences, in.ratings, in.features, e->sketch, config, &e->held_out, err);
+        status = pasta_features_open(in.features, &e->features, err);
+    if (status == PASTA_OK && in.n_user_models)
+        status = evaluate_held_out_read(&in.answers, in.user_models, in.n_user_models, e->features, e->sketch, config, &e->held_out, err);
+    if (status == PASTA_OK && in.validation)
+        status = evaluate_held_out_read(&(struct evaluate_answers){.preferences = in.validation}, in.user_models, in.n_user_models,
+                                        e->features, NULL, config, &e->validation, err);
     if (status == PASTA_OK && in.n_user_models)
         status = open_users(e, err);
     for (int i = 0; i < in.n_metrics && status == PASTA_OK; i++)
@@ -113,6 +120,13 @@ static pasta_status write_manifest(const struct evaluate *e, struct pasta_manife
     pasta_manifest_count(manifest, "user_models", in.n_user_models);
     pasta_manifest_count(manifest, "held_out_people", e->held_out.n_people);
     pasta_manifest_count(manifest, "held_out_turns", e->held_out.n_turns);
+    if (e->held_out.n_people) {
+        const struct evaluate_split *split = &e->held_out.split;
+        pasta_manifest_split(manifest, "people_evaluated", &split->evaluated[EVALUATE_PEOPLE]);
+        pasta_manifest_split(manifest, "people_trained_on", &split->trained[EVALUATE_PEOPLE]);
+        pasta_manifest_split(manifest, "prompts_evaluated", &split->evaluated[EVALUATE_PROMPTS]);
+        pasta_manifest_split(manifest, "prompts_trained_on", &split->trained[EVALUATE_PROMPTS]);
+    }
     pasta_manifest_count(manifest, "agents", e->played.n);
     pasta_manifest_count(manifest, "sessions_played", e->played.n * e->played.raters);
     return status == PASTA_OK ? pasta_manifest_write(manifest, e->context->out, err) : status;
@@ -132,6 +146,27 @@ static pasta_status show(const struct evaluate *e, struct pasta_err *err)
 
 /* --- the work --- */
 
+static pasta_status predict_all(struct evaluate *e, struct pasta_err *err)
+{
+    const int threads = e->context->threads;
+    struct pasta_progress progress;
+    pasta_status status = PASTA_OK;
+    pasta_progress_init(&progress, "user models", "models", e->n_users);
+    evaluate_user_plain(&e->held_out, &e->plain);
+    for (int i = -1; i < e->n_users && status == PASTA_OK; i++) {
+        struct evaluate_user *u = i < 0 ? &e->plain : &e->users[i];
+        if (pasta_stop_asked())
+            status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped; --resume goes on from here");
+        else
+            status = evaluate_user_predict(u, &e->held_out, threads, err);
+        if (status == PASTA_OK && in.validation)
+            status = evaluate_user_tune(u, &e->held_out, &e->validation, threads, err);
+        pasta_progress_add(&progress, i >= 0);
+    }
+    pasta_progress_done(&progress);
+    return status;
+}
+
 static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
 {
     struct pasta_context *context = e->context;
@@ -140,20 +175,15 @@ static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
     *r = (struct evaluate_results){.context = context, .metric_runs = in.metrics, .metrics = &e->curves, .sketch = e->sketch};
 
     if (e->n_users) {
-        struct pasta_progress progress;
-        pasta_progress_init(&progress, "user models", "models", e->n_users);
-        for (int i = 0; i < e->n_users && status == PASTA_OK; i++) {
-            if (pasta_stop_asked())
-                status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped; --resume goes on from here");
-            else
-                status = evaluate_user_predict(&e->users[i], &e->held_out, context->threads, err);
-            pasta_progress_add(&progress, 1);
-        }
-        pasta_progress_done(&progress);
+        status = predict_all(e, err);
         r->held_out = &e->held_out;
         r->users = e->users;
+        r->plain = &e->plain;
         r->n_users = e->n_users;
         r->people = pasta_bootstrap_new(context->config.seed, e->held_out.n_people, context->config.evaluate.bootstrap);
+        r->clusters = strcmp(context->config.evaluate.clusters, "people") == 0
+                          ? r->people
+                          : pasta_bootstrap_new(context->config.seed, e->held_out.n_clusters, context->config.evaluate.bootstrap);
     }
     if (status == PASTA_OK && e->played.n) {
         status = evaluate_agents_run(&e->played, err);
@@ -229,7 +259,7 @@ static void plan(const struct evaluate *e)
     const struct pasta_plan_row rows[] = {
         {"user_models", "", in.n_user_models}, {"held_out_people", "", (double)e->held_out.n_people},
         {"held_out_pairs", "", (double)e->held_out.pairs.n}, {"held_out_ratings", "", (double)e->held_out.ratings.n},
-        {"held_out_sessions", "", (double)e->held_out.sessions.n}, {"agents", "", e->played.n}, {"raters", "", (double)e->played.raters},
+        {"held_out_rankings", "", (double)e->held_out.rankings.n}, {"held_out_sessions", "", (double)e->held_out.sessions.n}, {"agents", "", e->played.n}, {"raters", "", (double)e->played.raters},
         {"sessions", "", sessions_played}, {"turns", "", turns},
         {"candidates_scored", "", turns * (double)e->context->config.agent.candidates},
         {"resamples", "", (double)e->context->config.evaluate.bootstrap}};
@@ -239,6 +269,8 @@ static void plan(const struct evaluate *e)
 static void release(struct evaluate *e)
 {
     evaluate_tables_release(&e->results);
+    if (e->results.clusters != e->results.people)
+        pasta_bootstrap_free(e->results.clusters);
     pasta_bootstrap_free(e->results.people);
     pasta_bootstrap_free(e->results.raters);
     for (int i = 0; i < e->n_users; i++)
@@ -246,7 +278,10 @@ static void release(struct evaluate *e)
     evaluate_metrics_release(&e->curves);
     free(e->users);
     evaluate_agents_release(&e->played);
+    evaluate_user_release(&e->plain);
     evaluate_held_out_release(&e->held_out);
+    evaluate_held_out_release(&e->validation);
+    pasta_features_close(e->features);
     pasta_sketch_close(e->sketch);
     evaluate_inputs_release(&in);
 }
@@ -268,10 +303,13 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 static const struct pasta_option options[] = {
     {"user-model", PASTA_OPT_STRINGS, &in.user_model_flags, "[NAME=]DIR", "a trained user model; repeatable, compared last against first",
      NULL},
+    {"rankings", PASTA_OPT_STRING, &in.answers.rankings, "FILE", "held-out rankings of images", NULL},
+    {"validation", PASTA_OPT_STRING, &in.validation, "FILE",
+     "preferences that choose the threshold for ties; without it, one half of the people chooses the other's", NULL},
     {"features", PASTA_OPT_STRING, &in.features, "DIR", "embeddings of the held-out images and prompts (pasta-embed)", NULL},
-    {"sessions", PASTA_OPT_STRING, &in.sessions, "FILE", "held-out sessions", NULL},
-    {"preferences", PASTA_OPT_STRING, &in.preferences, "FILE", "held-out single-turn preferences", NULL},
-    {"ratings", PASTA_OPT_STRING, &in.ratings, "FILE", "held-out single-turn ratings", NULL},
+    {"sessions", PASTA_OPT_STRING, &in.answers.sessions, "FILE", "held-out sessions", NULL},
+    {"preferences", PASTA_OPT_STRING, &in.answers.preferences, "FILE", "held-out single-turn preferences", NULL},
+    {"ratings", PASTA_OPT_STRING, &in.answers.ratings, "FILE", "held-out single-turn ratings", NULL},
     {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR",
      "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE",

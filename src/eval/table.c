@@ -9,7 +9,7 @@
 
 void pasta_table_init(struct pasta_table *t, const char *key, const char *title, const char *note)
 {
-    *t = (struct pasta_table){0};
+    *t = (struct pasta_table){.resampled = "people"};
     t->key = pasta_arena_strdup(&t->arena, key);
     t->title = pasta_arena_strdup(&t->arena, title);
     t->note = pasta_arena_strdup(&t->arena, note);
@@ -199,9 +199,10 @@ void pasta_table_put_note(const struct pasta_table *t, struct pasta_str *out)
         pasta_str_add(out, t->note);
     if (place == PASTA_N_NOWHERE)
         return;
-    pasta_str_printf(out, "%s[95 %% interval, people resampled]", t->note ? " " : "");
+    pasta_str_printf(out, "%s[95 %% interval, %s resampled]", t->note ? " " : "", t->resampled);
     if (place == PASTA_N_TABLE)
-        pasta_str_printf(out, "; n = %lld from %lld people in every cell", (long long)common.n, (long long)common.clusters);
+        pasta_str_printf(out, "; n = %lld from %lld %s in every cell", (long long)common.n, (long long)common.clusters,
+                         t->resampled);
     if (any_mark(t))
         pasta_str_add(out, "; * interval without 0");
     pasta_str_add(out, ".");

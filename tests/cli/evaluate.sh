@@ -1,4 +1,4 @@
-# pasta-evaluate: what decides the result decides whether a run may be resumed; --force replaces the sessions of earlier agents.
+# pasta-evaluate: splits cannot leak; rankings; what decides the result decides whether a run may be resumed; --force replaces the sessions of earlier agents.
 . tests/lib.sh
 config=tests/tiny.json
 printf 'a red kite\n' >"$work/prompts.txt"
@@ -10,8 +10,67 @@ other_world "$bin/pasta-evaluate" "$@"
 # Other settings of a user model are another run, though its weights are the same.
 run 0 "$bin/pasta-collect" --config $config --out "$work/collect"
 data=(--sessions "$work/collect/sessions.jsonl")
-run 0 "$bin/pasta-embed" --config $config "${data[@]}" --image-root "$work/collect" --out "$work/features"
+pairs=$work/collect/preferences.jsonl
+run 0 "$bin/pasta-embed" --config $config "${data[@]}" --preferences "$pairs" --image-root "$work/collect" --out "$work/features"
 run 0 "$bin/pasta-train-user-model" --config $config "${data[@]}" --features "$work/features" --out "$work/user"
+
+# Whom the model was trained on is left out, and said; with everybody trained on, nothing is left.
+users=(--config $config --features "$work/features" --user-model K2="$work/user")
+trained=$(grep -c '"held_out":false' "$work/user/responsibilities.jsonl")
+run 0 evaluate "${users[@]}" "${data[@]}" --out "$work/split"
+grep -q "^pasta-evaluate: warning: left out [0-9]* of 12 answers (evaluate.split: people): user models were trained on $trained of their people" \
+    "$work/stderr" || { fail "what is left out is not said"; cat "$work/stderr"; }
+hash=$(grep '"held_out":false' "$work/user/responsibilities.jsonl" | sed -E 's/.*"user_id":"([^"]*)".*/\1/' | LC_ALL=C sort -u | sha256sum | cut -d' ' -f1)
+grep -q "\"people_trained_on\": {\"ids\": $trained, \"sha256\": \"$hash\"}" "$work/split/manifest.json" || fail "the hash of the people trained on"
+grep -q '"people_evaluated": {"ids": 1,' "$work/split/manifest.json" || fail "the people evaluated"
+grep -qE "^ +people +yes +1 +[0-9a-f]{12} +$trained +${hash:0:12} +$trained\$" "$work/stdout" || { fail "the table of the split"; cat "$work/stdout"; }
+grep -v "$(grep '"held_out":true' "$work/user/responsibilities.jsonl" | sed -E 's/.*"user_id":"([^"]*)".*/\1/')" "$work/collect/sessions.jsonl" >"$work/known.jsonl"
+run 3 evaluate "${users[@]}" --sessions "$work/known.jsonl" --out "$work/leak"
+grep -q 'evaluate.split: expected answers of people that no user model was trained on, found none' "$work/stderr" || { fail "a leak"; cat "$work/stderr"; }
+run 0 evaluate "${users[@]}" --sessions "$work/known.jsonl" --set evaluate.split=none --out "$work/leak"
+grep -q 'evaluate.split: none: user models were trained on' "$work/stderr" || { fail "a leak that is asked for"; cat "$work/stderr"; }
+grep -q '^User models on all answers given, whether trained on or not$' "$work/stdout" || fail "the title of a leak"
+rm "$work/user/trained_prompts.jsonl"
+run 0 evaluate "${users[@]}" "${data[@]}" --out "$work/unknown"
+grep -q "user' does not say what it was trained on" "$work/stderr" || { fail "an unknown split"; cat "$work/stderr"; }
+
+# By prompt: the prompts held out of training are what is evaluated, and the intervals can resample them.
+run 0 "$bin/pasta-train-user-model" --config $config "${data[@]}" --features "$work/features" --set user_model.held_out_prompts=0.5 --out "$work/by-prompt"
+run 0 evaluate --config $config "${data[@]}" --features "$work/features" --user-model "$work/by-prompt" --set evaluate.split=prompts \
+    --set evaluate.clusters=prompts --out "$work/prompts"
+grep -qE '^ +prompts +yes +[1-9]' "$work/stdout" && grep -q '^User models on held-out prompts$' "$work/stdout" ||
+    { fail "held-out prompts"; cat "$work/stdout"; }
+grep -q 'interval, prompts resampled' "$work/stdout" || fail "clusters of prompts"
+
+# Rankings, and a threshold for ties from other pairs. A ranking by the model's own scores backwards is all inversions.
+prompt=$(grep -o '"initial_prompt":"[^"]*"' "$work/collect/sessions.jsonl" | head -1 | cut -d'"' -f4)
+images=$(grep -o '"id":"[0-9a-f]*"' "$work/collect/sessions.jsonl" | head -3 | sed 's/"id"://' | paste -sd,)
+rank() { printf '{"schema":"pasta.ranking/1","prompt":"%s","images":[%s],"ranks":[%s]}\n' "$prompt" "$images" "$1" >"$work/$2.jsonl"; }
+one=(--config $config --features "$work/features" --user-model K2="$work/by-prompt" --set evaluate.split=none)
+value() { # OUT METRIC: of K2
+    awk -F, -v metric="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "k2") at = i } $1 == metric { print $at }' "$work/$1/tables/user_models.csv"
+}
+rank 1,2,3 up; rank 3,2,1 down; rank 1,1,1 flat
+run 0 evaluate "${one[@]}" --rankings "$work/up.jsonl" --out "$work/up"
+up=$(value up 'ranking accuracy'); rho=$(value up 'ranking rank correlation')
+run 0 evaluate "${one[@]}" --rankings "$work/down.jsonl" --out "$work/down"
+down=$(value down 'ranking accuracy'); rho="$rho $(value down 'ranking rank correlation')"
+awk -v a="$up" -v b="$down" 'BEGIN { exit !(a + b > 0.999 && a + b < 1.001) }' || fail "a ranking and its reverse: $up and $down"
+awk -v a="${rho% *}" -v b="${rho#* }" 'BEGIN { exit !(a + b == 0 && a != 0) }' || fail "rank correlations of a ranking and its reverse: $rho"
+run 0 evaluate "${one[@]}" --rankings "$work/flat.jsonl" --out "$work/flat"
+[ "$(value flat 'ranking accuracy')" = 1 ] || { fail "equal ranks are never wrong"; cat "$work/stdout"; }
+tr '\n' ' ' <"$work/stdout" | tr -s ' ' | grep -q 'a side is constant: cosine 1 of 1, K2 1 of 1' || { fail "constant rankings"; cat "$work/stdout"; }
+
+head -15 "$pairs" >"$work/test.jsonl"; tail -15 "$pairs" >"$work/validation.jsonl"
+run 0 evaluate "${one[@]}" --preferences "$work/test.jsonl" --validation "$work/validation.jsonl" --out "$work/validated"
+tr '\n' ' ' <"$work/stdout" | tr -s ' ' | grep -qE 'the best on the validation pairs: cosine [01]\.[0-9], K2 [01]\.[0-9]\.' ||
+    { fail "thresholds from validation pairs"; cat "$work/stdout"; }
+run 0 evaluate "${one[@]}" --preferences "$work/test.jsonl" --out "$work/crossed"
+tr '\n' ' ' <"$work/stdout" | tr -s ' ' | grep -qE 'best on the other half: cosine [01]\.[0-9] and [01]\.[0-9],' || fail "thresholds by halves"
+run 3 evaluate "${one[@]}" --preferences "$work/test.jsonl" --validation "$work/test.jsonl" --out "$work/same"
+grep -q 'expected each record file once' "$work/stderr" || { fail "validation on the test pairs"; cat "$work/stderr"; }
+run 2 evaluate "${one[@]}" --rankings "$work/up.jsonl" --validation "$work/test.jsonl" --out "$work/same"
+
 users=(--config $config "${data[@]}" --features "$work/features" --user-model K2="$work/user" --out "$work/users")
 run 0 evaluate "${users[@]}"
 run 0 evaluate "${users[@]}" --resume

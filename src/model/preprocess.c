@@ -8,6 +8,7 @@
 #include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
+#include "preprocess_impl.h"
 
 /* --- Pillow's resize --- */
 
@@ -188,6 +189,13 @@ pasta_status pasta_preprocess_image(const struct pasta_preprocess *p, const stru
     if (cut_width != size || cut_height != size)
         return pasta_fail(err, PASTA_ERR_INPUT, "image of %d x %d pixels: expected %d x %d after preprocessing, found %lld x %lld",
                           image->width, image->height, size, size, (long long)cut_width, (long long)cut_height);
+    if (p->as_tensor) {
+        preprocess_tensor(image, (int)width, (int)height, size, out);
+        for (int c = 0; c < 3; c++)
+            for (int i = 0; i < size * size; i++, out++)
+                *out = (*out - (float)p->mean[c]) / (float)p->std[c];
+        return PASTA_OK;
+    }
     float table[3][256];
     for (int c = 0; c < 3; c++)
         for (int value = 0; value < 256; value++) {
@@ -213,6 +221,13 @@ struct pasta_preprocess pasta_preprocess_clip(int size)
         .do_resize = true, .do_crop = true, .do_rescale = true, .do_normalize = true,
         .resample = PASTA_BICUBIC, .shortest = size, .crop_width = size, .crop_height = size, .rescale = 1.0 / 255.0,
         .mean = {0.48145466, 0.4578275, 0.40821073}, .std = {0.26862954, 0.26130258, 0.27577711}};
+}
+
+struct pasta_preprocess pasta_preprocess_hpsv2(int size)
+{
+    struct pasta_preprocess p = pasta_preprocess_clip(size);
+    p.as_tensor = true;
+    return p;
 }
 
 static pasta_status read_flag(const cJSON *root, const char *key, const char *path, bool *out, struct pasta_err *err)

@@ -1,4 +1,4 @@
-/* fuzz_image.c: any bytes as an image file; what decodes is preprocessed as for a small vision tower. */
+/* fuzz_image.c: any bytes as an image file; what decodes is preprocessed for a small vision tower in both ways. */
 #include "fuzz/fuzz.h"
 #include <assert.h>
 #include <math.h>
@@ -19,12 +19,13 @@ static void read_image(const uint8_t *data, size_t size)
         return;
     }
     assert(image.width > 0 && image.height > 0);
-    const struct pasta_preprocess clip = pasta_preprocess_clip(SIDE);
-    if (pasta_preprocess_image(&clip, &image, SIDE, pixels, &err) == PASTA_OK)
-        for (int i = 0; i < 3 * SIDE * SIDE; i++)
-            assert(isfinite(pixels[i]));
-    else
-        assert(err.status == PASTA_ERR_INPUT);
+    const struct pasta_preprocess ways[] = {pasta_preprocess_clip(SIDE), pasta_preprocess_hpsv2(SIDE)};
+    for (int way = 0; way < 2; way++)
+        if (pasta_preprocess_image(&ways[way], &image, SIDE, pixels, &err) == PASTA_OK)
+            for (int i = 0; i < 3 * SIDE * SIDE; i++)
+                assert(isfinite(pixels[i]));
+        else
+            assert(err.status == PASTA_ERR_INPUT);
     pasta_image_release(&image);
 }
 

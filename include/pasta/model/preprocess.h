@@ -24,10 +24,15 @@ struct pasta_preprocess {
     int crop_width, crop_height;
     double rescale;
     double mean[3], std[3];
+    bool as_tensor;                   /* scale first, then resize in floats and cut as torchvision does; shortest is set, and all is done */
 };
 
 /* CLIP's own settings for images of size x size. */
 struct pasta_preprocess pasta_preprocess_clip(int size);
+/* HPSv2's evaluation transform: torchvision's of tensors, whose resize is antialiased from 0.17 on, with CLIP's mean and deviation. The
+ * image is RGB, also where the file was not: of an image with alpha the original would make four channels.
+ * Source: tgxs002/HPSv2 hpsv2/src/open_clip/transform.py. */
+struct pasta_preprocess pasta_preprocess_hpsv2(int size);
 /* Reads preprocessor_config.json of a model folder. `size` is what the tower wants; a configuration that cannot give it is
  * PASTA_ERR_INPUT. */
 pasta_status pasta_preprocess_read(const char *dir, int size, struct pasta_preprocess *out, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -439,46 +439,6 @@ static void branches_may_end_at_the_last_position(void **state)
     pasta_gemma_free(g);
 }
 
-/* A scalar that depends on every parameter of the packed pass. */
-static pt probe(const struct pasta_gemma *g, const struct pasta_gemma_pack *pack)
-{
-    return pt_mean(pt_square(pt_narrow(pasta_gemma_packed(g, pack), -1, 0, 7)));
-}
-
-static void packed_gradient_matches_finite_differences(void **state)
-{
-    (void)state;
-    enum { P = 9, N = 3, W = 4, T = P + N * W, R = 4 };
-    struct pasta_err err = {0};
-    struct pasta_gemma *g = load_tiny();
-    struct pasta_params *params = pasta_gemma_params(g);
-    int64_t ids[T], fork[N] = {9, 5, 2}, read[R] = {P + 3, P + 5, P + 8, 6};
-    random_ids(ids, T, 2);
-    const struct pasta_gemma_pack pack = {1, P, N, W, R, ids, fork, read};
-    double loss[2], norm2 = 0;
-    const double h = 1e-3;
-    pasta_params_requires_grad(params, true);
-    pt_scope_open();
-    pt_grad_enable(true);
-    pt_backward(probe(g, &pack));
-    pt_grad_enable(false);
-    for (int i = 0; i < params->n; i++) {
-        pt grad = pt_grad(params->items[i].tensor);
-        assert_non_null(grad);
-        norm2 += pt_item(pt_sum(pt_square(grad)));
-    }
-    for (int side = 0; side < 2; side++) { /* h along the gradient, then h against it */
-        for (int i = 0; i < params->n; i++)
-            pt_add_(params->items[i].tensor, pt_grad(params->items[i].tensor), (side == 0 ? h : -2 * h) / sqrt(norm2));
-        loss[side] = pt_item(probe(g, &pack));
-    }
-    assert_int_equal(pt_scope_close(&err), PASTA_OK);
-    const double slope = (loss[0] - loss[1]) / (2 * h);
-    if (fabs(slope / sqrt(norm2) - 1) > 0.01)
-        fail_msg("slope %g, gradient norm %g", slope, sqrt(norm2));
-    pasta_gemma_free(g);
-}
-
 static void saved_equals_loaded(void **state)
 {
     (void)state;
@@ -545,7 +505,6 @@ int main(void)
         cmocka_unit_test(texts_do_not_see_each_other),
         cmocka_unit_test(packed_equals_one_by_one),
         cmocka_unit_test(branches_may_end_at_the_last_position),
-        cmocka_unit_test(packed_gradient_matches_finite_differences),
         cmocka_unit_test(saved_equals_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,9 @@ static pasta_status save_half(const struct pasta_value_model *m, const char *par
     pasta_str_printf(&config,
                      "{\n  \"tokenizer_class\": \"GemmaTokenizer\",\n  \"model_max_length\": %d,\n  \"truncation_side\": \"left\",\n"
                      "  \"add_bos_token\": true,\n  \"add_eos_token\": false,\n  \"bos_token\": \"<bos>\",\n  \"eos_token\": \"<eos>\",\n"
-                     "  \"pad_token\": \"<pad>\",\n  \"unk_token\": \"<unk>\"\n}\n", limit);
+                     "  \"pad_token\": \"<pad>\",\n  \"unk_token\": \"<unk>\",\n  \"added_tokens_decoder\": ", limit);
+    pasta_spm_added_tokens(&m->tokenizer, &config);
+    pasta_str_add(&config, "\n}\n");
     pasta_status st = pasta_mkdirs(dir, err);
     if (st == PASTA_OK)
         st = pasta_gemma_save(trunk, dir, "GemmaForSequenceClassification", head, err);

@@ -21,6 +21,8 @@ cp "$work/stdout" "$work/summary"
 for file in config.json tokenizer.model model.safetensors; do
     grep -q "\"path\": \"$work/model/$file\"" "$work/pasta/manifest.json" || fail "$file of the start model is not in the manifest"
 done
+grep -q '"13": {"content": "prompt:", "lstrip": false, "normalized": true, .*"special": false}' "$work/pasta/f/tokenizer_config.json" ||
+    fail "tokenizer_config.json does not name the user-defined pieces"
 cp -R "$work/pasta" "$work/before"
 run 0 train "$@" "${s[@]}" --json --resume
 cmp -s "$work/summary" "$work/stdout" || { fail "--json of a complete run"; cat "$work/stdout"; }

@@ -13,6 +13,7 @@
 #ifndef PASTA_MODEL_SPM_H
 #define PASTA_MODEL_SPM_H
 #include "pasta/base/err.h"
+#include "pasta/base/str.h"
 #include <stdint.h>
 struct pasta_spm;
 /* A missing or broken file is PASTA_ERR_INPUT naming it. */
@@ -22,4 +23,7 @@ int pasta_spm_vocab(const struct pasta_spm *spm); /* number of pieces: ids are b
 int pasta_spm_bos(const struct pasta_spm *spm);   /* id of <bos>, -1 where the model has none */
 /* Ids of `text` without <bos>; *ids is malloc'd (caller frees), *n its length. Empty text gives n = 0. */
 pasta_status pasta_spm_encode(const struct pasta_spm *spm, const char *text, int64_t **ids, int *n, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Appends what tokenizer_config.json calls added_tokens_decoder, of the special and the user-defined pieces in the bytes of a
+ * tokenizer.model that loads: without it transformers takes the latter apart. */
+void pasta_spm_added_tokens(const struct pasta_str *model, struct pasta_str *out);
 #endif

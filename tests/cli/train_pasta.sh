@@ -38,7 +38,8 @@ refused() {
 }
 sed '$d' "$work/collect/sessions.jsonl" >"$work/fewer.jsonl"
 refused sessions/0 "$@" --sessions "$work/fewer.jsonl"
-refused sessions/1 "$@" "${s[@]}" --sessions "$work/fewer.jsonl"
+sed 's/"session_id":"/&another-/' "$work/fewer.jsonl" >"$work/others.jsonl"
+refused sessions/1 "$@" "${s[@]}" --sessions "$work/others.jsonl"
 refused seed "$@" "${s[@]}" --seed 6
 refused polyak "$@" "${s[@]}" --set value.polyak=0.5
 rm "$work/model/model.safetensors"

@@ -1,6 +1,6 @@
 /* bench.c: what each part's speed is worth, as ratios against twins and floors measured in the same run.
  *
- * usage: bench [--quick] [--json]     (scripts/bench, `make bench`)
+ * usage: bench [--quick] [--json] [--only NAME]     (scripts/bench, `make bench`)
  */
 #include <ftw.h>
 #include <math.h>
@@ -19,9 +19,10 @@
 #include "pasta/tensor/blas.h"
 #include "pasta/tensor/pt.h"
 
-static const char usage[] = "usage: bench [--quick] [--json]\n"
+static const char usage[] = "usage: bench [--quick] [--json] [--only NAME]\n"
                             "  --quick   each measurement once, with little work: whether it runs, not how fast it is\n"
-                            "  --json    one JSON object instead of the table\n";
+                            "  --json    one JSON object instead of the table\n"
+                            "  --only    one measurement: products, memory, drawing, encoder, vit, values, gemma, user-model, records, bootstrap\n";
 
 /* --- facts --- */
 
@@ -177,13 +178,22 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
-static pasta_status run_all(struct bench *b, struct pasta_err *err)
+/* All of them, or the one that is named. */
+static pasta_status run_all(struct bench *b, const char *only, struct pasta_err *err)
 {
-    static pasta_status (*const measurements[])(struct bench *, struct pasta_err *) = {
-        bench_products, bench_memory, bench_drawing, bench_clip, bench_vision_twin, bench_value, bench_gemma_twin, bench_records, bench_bootstrap};
+    static const struct { const char *name; pasta_status (*run)(struct bench *, struct pasta_err *); } measurements[] = {
+        {"products", bench_products}, {"memory", bench_memory}, {"drawing", bench_drawing}, {"encoder", bench_clip}, {"vit", bench_vision_twin},
+        {"values", bench_value}, {"gemma", bench_gemma_twin}, {"user-model", bench_user_twin}, {"records", bench_records}, {"bootstrap", bench_bootstrap}};
     pasta_status status = PASTA_OK;
+    bool found = false;
     for (size_t i = 0; i < sizeof measurements / sizeof *measurements && status == PASTA_OK; i++)
-        status = measurements[i](b, err);
+        if (!only || strcmp(only, measurements[i].name) == 0) {
+            status = measurements[i].run(b, err);
+            found = true;
+        }
+    if (!found)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--only: expected a measurement's name (products, memory, drawing, encoder, vit, values, gemma, user-model, "
+                                                "records, bootstrap), found \"%s\"", only);
     return status;
 }
 
@@ -199,6 +209,7 @@ int main(int argc, char **argv)
     struct bench b = {0};
     struct facts facts;
     struct pasta_err err = {0};
+    const char *only = NULL;
     bool json = false;
 
     pasta_blas_ensure(argv);
@@ -210,6 +221,8 @@ int main(int argc, char **argv)
             b.quick = true;
         } else if (strcmp(argv[i], "--json") == 0) {
             json = true;
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            only = argv[++i];
         } else if (strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
             return PASTA_EXIT_OK;
@@ -235,7 +248,7 @@ int main(int argc, char **argv)
     }
     pt_threads(1);
     const double begin = pasta_now();
-    const pasta_status status = run_all(&b, &err);
+    const pasta_status status = run_all(&b, only, &err);
     const double seconds = pasta_now() - begin;
     if (status != PASTA_OK) {
         pasta_error("%s", err.message);

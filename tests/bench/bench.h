@@ -17,7 +17,7 @@
 #include "pasta/base/err.h"
 #include "pasta/base/mem.h"
 
-enum { BENCH_SIDES = 4, BENCH_ROUNDS = 15 };
+enum { BENCH_SIDES = 5, BENCH_ROUNDS = 15 };
 
 /* Does the work once. *seconds is 0: the caller's clock counts; a side that times itself (in another process) sets it. */
 typedef pasta_status (*bench_fn)(void *ctx, double *seconds, struct pasta_err *err);
@@ -90,5 +90,6 @@ pasta_status bench_bootstrap(struct bench *b, struct pasta_err *err) PASTA_MUST_
 pasta_status bench_clip(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_value(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_vision_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_user_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_gemma_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

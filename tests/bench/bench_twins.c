@@ -11,6 +11,7 @@
 #include "pasta/model/clip.h"
 #include "pasta/model/gemma.h"
 #include "pasta/tensor/blas.h"
+#include "unit/user_people.h"
 
 enum { THREADS = 2 };
 
@@ -69,11 +70,15 @@ static pasta_status sgemm_threads(void *ctx, double *seconds, struct pasta_err *
     return status;
 }
 
-/* Rounds of ours and of those twins that are there, then sgemm; a row for each. flops: of a unit of work. */
-static pasta_status measure(struct bench *b, struct bench_side ours, const char *settings, const char *what, const char *unit, double flops,
-                            const struct bench_side *single, struct pasta_err *err)
+/* A twin to measure against: twin.py's settings, threads (0: as PyTorch is installed), and a word that tells it from others. */
+struct rival { int threads; const char *settings, *word; };
+enum { RIVALS = 3 };
+
+/* Rounds of ours, of sgemm, of ours one by one (`single`, or NULL) and of the twins that are there; a row for each. flops: of a unit of work. */
+static pasta_status measure(struct bench *b, struct bench_side ours, const char *what, const char *unit, double flops, const struct bench_side *single,
+                            const struct rival *rivals, int n_rivals, struct pasta_err *err)
 {
-    struct twin twins[2] = {{.memory = NAN}, {.memory = NAN}};
+    struct twin twins[RIVALS] = {{.memory = NAN}, {.memory = NAN}, {.memory = NAN}};
     struct bench_sgemm *s = bench_sgemm_new(b->quick ? BENCH_SGEMM_QUICK : BENCH_SGEMM_N);
     struct bench_side sides[BENCH_SIDES] = {ours, {sgemm_threads, s, bench_sgemm_work(s), true}};
     const char *against[BENCH_SIDES] = {NULL, bench_text(b, "sgemm, %d threads (floor)", THREADS)};
@@ -84,11 +89,11 @@ static pasta_status measure(struct bench *b, struct bench_side ours, const char 
         sides[n] = *single;
         against[n++] = "one by one";
     }
-    for (int i = single ? 1 : 0; i < 2; i++)
-        if (!b->quick && twin_start(b, &twins[i], i == 0 ? 0 : THREADS, settings)) {
+    for (int i = 0; i < n_rivals && !b->quick; i++)
+        if (twin_start(b, &twins[i], rivals[i].threads, rivals[i].settings)) {
             sides[n] = (struct bench_side){twin_run, &twins[i], ours.work, true};
             peer[n] = &twins[i];
-            against[n++] = bench_text(b, "%s%s", twins[i].child.greeting, i == 0 ? ", as installed" : "");
+            against[n++] = bench_text(b, "%s%s", twins[i].child.greeting, rivals[i].word);
         }
     const pasta_status status = bench_measure(b, sides, n, &r, err);
     for (int i = 2; i < n && status == PASTA_OK; i++) {
@@ -98,7 +103,7 @@ static pasta_status measure(struct bench *b, struct bench_side ours, const char 
     }
     if (status == PASTA_OK)
         bench_row(b, &r, &(struct bench_label){bench_text(b, "  the same, %.3g GFLOP each", flops * 1e-9), "GFLOP/s", against[1]}, 0, flops * 1e-9, 1, 1e-9);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < RIVALS; i++)
         bench_child_stop(&twins[i].child);
     bench_sgemm_free(s);
     return status;
@@ -152,8 +157,9 @@ pasta_status bench_vision_twin(struct bench *b, struct pasta_err *err)
     }
     const char *settings = bench_text(b, "\"twin\": \"vision\", \"size\": 224, \"patch\": 32, \"width\": 768, \"mlp\": 3072, \"layers\": 12, "
                                          "\"heads\": 12, \"projection\": 512, \"images\": %d", v.n);
-    status = measure(b, (struct bench_side){encode, &v, v.n, true}, settings, bench_text(b, "CLIP ViT-B/32 images, %d threads", THREADS), "images/s",
-                     bench_image_flops(&shape), NULL, err);
+    const struct rival rivals[] = {{0, settings, ", as installed"}, {THREADS, settings, ""}};
+    status = measure(b, (struct bench_side){encode, &v, v.n, true}, bench_text(b, "CLIP ViT-B/32 images, %d threads", THREADS), "images/s",
+                     bench_image_flops(&shape), NULL, rivals, 2, err);
     for (int i = 0; i < v.n; i++)
         pasta_image_release(&v.images[i]);
     free(v.images);
@@ -235,15 +241,67 @@ pasta_status bench_gemma_twin(struct bench *b, struct pasta_err *err)
                                          "\"key_heads\": 1, \"head\": 128, \"sequences\": %d, \"together\": %d, \"tokens\": %d",
                                       CANDIDATES, 1, history + QUESTION);
     const struct bench_side one_by_one = {read_candidates, &single, CANDIDATES, true};
-    status = measure(b, (struct bench_side){read_candidates, &packed, CANDIDATES, true}, settings,
+    const struct rival rival = {THREADS, settings, ""};
+    status = measure(b, (struct bench_side){read_candidates, &packed, CANDIDATES, true},
                      bench_text(b, "Gemma (%.0fM) values, %d + %d x %d tokens, %d threads", (double)pasta_params_count(pasta_gemma_params(g)) * 1e-6, history,
                                 CANDIDATES, QUESTION, THREADS),
-                     "values/s", values_flops(c, history) / CANDIDATES, &one_by_one, err);
+                     "values/s", values_flops(c, history) / CANDIDATES, &one_by_one, &rival, 1, err);
     if (status == PASTA_OK)
         status = bench_check_close("values in one pass", packed.out, single.out, n, 1e-4, err);
     free(single.out);
     free(packed.out);
     free(packed.ids);
     pasta_gemma_free(g);
+    return status;
+}
+
+/* --- a step of the user model --- */
+
+enum { PAIRS = 2048 };
+
+static pasta_status step(void *ctx, double *seconds, struct pasta_err *err)
+{
+    struct pasta_em_metrics metrics;
+    (void)seconds;
+    pt_threads(THREADS);
+    const pasta_status status = pasta_em_step(ctx, &metrics, err);
+    pt_threads(1);
+    return status;
+}
+
+/* Of the products of a step on n pairs of images that share a prompt. */
+static double step_flops(double n, double K, double W, double D)
+{
+    const double rows = 3 * 2 * n + 3 * n;         /* V, U_a and U_b of each image; V, U_b and U_a of each prompt */
+    const double forward = 2 * rows * K * W * D;
+    return 3 * forward;                            /* target scores, online scores, gradients of the matrices alone */
+}
+
+pasta_status bench_user_twin(struct bench *b, struct pasta_err *err)
+{
+    const int K = 8, W = b->quick ? 8 : 128, D = b->quick ? 32 : 768, pairs = b->quick ? 64 : PAIRS;
+    struct people people;
+    struct pasta_em *em = NULL;
+    struct pasta_config config;
+    pasta_config_init(&config);
+    config.user_model.types = K;
+    config.user_model.adapter_width = W;
+    config.user_model.target_every = 1; /* target scores of the whole batch in every step, as the twin has them */
+    config.user_model.main.batch = pairs;
+    config.user_model.start = "random";
+    people_make(&people, 1, (struct people_size){D, K, pairs / 2, 2, 0, 0, 1});
+    struct pasta_user_data *data = people_data(&people, 0);
+    pasta_status status = pasta_em_new(&config.user_model, 1, "cpu", data, &em, err);
+    const char *forms[RIVALS] = {"einsum", "matmul", "inner"};
+    struct rival rivals[RIVALS];
+    for (int i = 0; i < RIVALS; i++)
+        rivals[i] = (struct rival){THREADS, bench_text(b, "\"twin\": \"user\", \"form\": \"%s\", \"types\": %d, \"dim\": %d, \"adapter\": %d, \"pairs\": %d",
+                                                       forms[i], K, D, W, pairs), bench_text(b, ", %s", forms[i])};
+    if (status == PASTA_OK)
+        status = measure(b, (struct bench_side){step, em, 1, true}, bench_text(b, "user model step, %d pairs, K %d, D %d, W %d", pairs, K, D, W), "steps/s",
+                         step_flops(pairs, K, W, D), NULL, rivals, RIVALS, err);
+    pasta_em_free(em);
+    pasta_user_data_free(data);
+    people_free(&people);
     return status;
 }

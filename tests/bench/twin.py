@@ -123,6 +123,67 @@ class Gemma(torch.nn.Module):
         return torch.cat(last)
 
 
+class UserStep(torch.nn.Module):
+    """A step of the user model on pairs: scores under target and online parameters, gradients, AdamW.
+
+    score = scale cos(a, b) + <w, e>, a = e + silu(e V') U, b likewise, for each of K types. "form": "einsum" spells the types out, "matmul" makes
+    one product of all types' matrices; both form a and b, [K,N,D]. "inner" needs only inner products, in the adapters' width.
+    """
+
+    def __init__(self, s):
+        super().__init__()
+        K, D, W, n = s["types"], s["dim"], s["adapter"], s["pairs"]
+        self.form = s["form"]
+        self.online = torch.nn.ParameterList([torch.randn(*shape) * std for shape, std in
+                                              (((K, W, D), 1.0), ((K, W, D), 0.003), ((K, W, D), 1.0), ((K, W, D), 0.003), ((K, D), 1.0), ((1,), 1.0))])
+        self.target = [p.detach().clone() for p in self.online]
+        self.image, self.text = (F.normalize(torch.randn(rows, D), dim=1) for rows in (2 * n, n))
+        self.label = torch.rand(n)
+        self.optimiser = torch.optim.AdamW(self.online, lr=3e-4, weight_decay=1e-4)
+
+    def adapted(self, e, v, u):
+        if self.form == "einsum":
+            h = F.silu(torch.einsum("nd,kwd->knw", e, v))
+            return e + torch.einsum("knw,kwd->knd", h, u)
+        K, W, D = v.shape
+        h = F.silu((e @ v.view(K * W, D).t()).view(-1, K, W).transpose(0, 1))
+        return e + torch.bmm(h, u)
+
+    def scores(self, p):
+        va, ua, vb, ub, w, scale = p
+        if self.form == "inner":
+            return self.inner_scores(*p)
+        a = self.adapted(self.image, va, ua)
+        b = self.adapted(self.text, vb, ub).repeat_interleave(2, 1)
+        return scale * F.cosine_similarity(a, b, dim=-1) + w @ self.image.t()
+
+    def inner_scores(self, va, ua, vb, ub, w, scale):
+        K, W, D = va.shape
+        def project(e, m):
+            return (e @ m.reshape(K * W, D).t()).view(-1, K, W).transpose(0, 1)
+        def square(e, h, z, u):
+            return (e * e).sum(-1) + 2 * (h * z).sum(-1) + ((h @ (u @ u.transpose(1, 2))) * h).sum(-1)
+        ha, hb = F.silu(project(self.image, va)), F.silu(project(self.text, vb))
+        aa = square(self.image, ha, project(self.image, ua), ua)
+        bb = square(self.text, hb, project(self.text, ub), ub).repeat_interleave(2, 1)
+        hb2 = hb.repeat_interleave(2, 1)
+        dot = (self.image * self.text.repeat_interleave(2, 0)).sum(-1) + (ha * project(self.text, ua).repeat_interleave(2, 1)).sum(-1)
+        dot = dot + (hb2 * project(self.image, ub)).sum(-1) + ((ha @ (ua @ ub.transpose(1, 2))) * hb2).sum(-1)
+        return scale * dot * torch.rsqrt(aa * bb) + w @ self.image.t()
+
+    def losses(self, p):
+        s = self.scores(p)
+        d = s[:, 0::2] - s[:, 1::2]
+        return F.softplus(d) - d * self.label
+
+    def forward(self):
+        with torch.no_grad():
+            gamma = torch.softmax(-self.losses(self.target), 0)
+        self.optimiser.zero_grad()
+        (gamma * self.losses(list(self.online))).sum(0).mean().backward()
+        self.optimiser.step()
+
+
 def memory(key):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
@@ -137,8 +198,8 @@ def main():
     s = json.loads(sys.argv[1])
     if s["threads"]:
         torch.set_num_threads(s["threads"])
-    with torch.inference_mode():
-        network = {"vision": Vision, "gemma": Gemma}[s["twin"]](s).eval()
+    network = {"vision": Vision, "gemma": Gemma, "user": UserStep}[s["twin"]](s)
+    with torch.enable_grad() if s["twin"] == "user" else torch.inference_mode():
         forget_peak()
         before = memory("VmRSS")
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)

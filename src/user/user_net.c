@@ -171,13 +171,6 @@ static pt row_dot(pt a, pt b)
     return pt_sum_dim(pt_mul(a, b), -1, false);
 }
 
-/* |e + U^T h|^2 [K,n] of rows e [n,D] with h = silu(V e) [K,n,W] and z = U e [K,n,W]; out_weight U [K,W,D]. */
-static pt square_norm(pt e, pt h, pt z, pt out_weight)
-{
-    pt gram = pt_matmul(out_weight, pt_transpose(out_weight, 1, 2)); /* [K,W,W] */
-    pt cross = pt_mul_scalar(row_dot(h, z), 2);
-    return pt_add(pt_add(cross, row_dot(pt_matmul(h, gram), h)), row_dot(e, e));
-}
 
 pt user_net_scores(const struct user_net *net, pt image_table, pt text_table, const struct user_batch *batch)
 {
@@ -185,26 +178,23 @@ pt user_net_scores(const struct user_net *net, pt image_table, pt text_table, co
     pt of = indices(net, batch->text_of, batch->n_images);                                           /* [N] */
     pt image = pt_index_select(image_table, 0, indices(net, batch->image, batch->n_images));         /* [N,D] */
     pt prompt = pt_index_select(text_table, 0, indices(net, batch->text, batch->n_texts));           /* [P,D] */
-    pt text = pt_index_select(prompt, 0, of);                                                        /* [N,D] */
-    pt dot = row_dot(image, text);                                                                   /* [N] */
-    pt taste = pt_matmul(tastes(net), pt_transpose(image, 0, 1));                                    /* [K,N] */
-    pt squares;                                                                                      /* |a|^2 |b|^2 */
+    pt b = pt_unsqueeze(prompt, 0);                                                                  /* [1,P,D] */
+    pt dot = pt_row_dots(image, b, of);                                                              /* [1,N] <a, b> */
+    pt aa = row_dot(image, image);                                                                   /* [N] |a|^2 */
     if (W > 0) {
         double unit = adapter_unit(net);
         pt u_a = pt_mul_scalar(param(net, "image_adapter.out"), unit), u_b = pt_mul_scalar(param(net, "text_adapter.out"), unit);
         pt h_a = pt_silu(project(image, param(net, "image_adapter.in"), K, W, D));                   /* [K,N,W] */
-        pt h_p = pt_silu(project(prompt, param(net, "text_adapter.in"), K, W, D));                   /* [K,P,W] */
-        pt aa = square_norm(image, h_a, project(image, u_a, K, W, D), u_a);                          /* [K,N] */
-        pt bb = square_norm(prompt, h_p, project(prompt, u_b, K, W, D), u_b);                        /* [K,P] */
-        pt h_b = pt_index_select(h_p, 1, of);                                                        /* [K,N,W] */
-        pt a_text = row_dot(h_a, pt_index_select(project(prompt, u_a, K, W, D), 1, of));             /* [K,N] */
-        pt b_image = row_dot(h_b, project(image, u_b, K, W, D));
-        pt both = row_dot(pt_matmul(h_a, pt_matmul(u_a, pt_transpose(u_b, 1, 2))), h_b);
-        dot = pt_add(pt_add(pt_add(a_text, b_image), both), dot);
-        squares = pt_mul(aa, pt_index_select(bb, 1, of));
-    } else {
-        squares = pt_mul(row_dot(image, image), row_dot(text, text));
+        pt h_b = pt_silu(project(prompt, param(net, "text_adapter.in"), K, W, D));                   /* [K,P,W] */
+        pt u_a_t = pt_transpose(u_a, 1, 2);
+        pt u_a_b = pt_add(project(prompt, u_a, K, W, D), pt_matmul(h_b, pt_matmul(u_b, u_a_t)));     /* [K,P,W] U_a b */
+        pt cross = row_dot(h_a, project(image, u_a, K, W, D)), own = row_dot(pt_matmul(h_a, pt_matmul(u_a, u_a_t)), h_a);
+        b = pt_add(b, pt_matmul(h_b, u_b));                                                          /* [K,P,D] */
+        dot = pt_add(pt_row_dots(image, b, of), row_dot(h_a, pt_index_select(u_a_b, 1, of)));        /* [K,N] */
+        aa = pt_add(pt_add(pt_mul_scalar(cross, 2), own), aa);                                       /* [K,N] */
     }
+    pt squares = pt_mul(aa, pt_index_select(row_dot(b, b), 1, of));                                  /* |a|^2 |b|^2 */
+    pt taste = pt_matmul(tastes(net), pt_transpose(image, 0, 1));                                    /* [K,N] */
     return pt_add(pt_mul(pt_mul(dot, pt_rsqrt(squares)), head_scale(net)), taste);
 }
 

@@ -1,9 +1,9 @@
 /* user_net.h: the user model as a differentiable network, for training.
  *
- * The same mathematics as user_score.c and user_likelihood.c, batched over K types and N images. The adapted embeddings [K,N,D] are never
- * formed: with h = silu(V e) in the adapter width W,
+ * The same mathematics as user_score.c and user_likelihood.c, batched over K types and N images. Images, which are many, are never adapted:
+ * with h_a = silu(V_a e_I) in the adapter's width and b adapted once for each prompt,
  *
- *     <a, b> = <e_I, e_p> + h_a.(U_a e_p) + h_b.(U_b e_I) + h_a.(U_a U_b^T) h_b
+ *     <a, b> = <e_I, b> + h_a.(U_a b)
  *      |a|^2 = |e_I|^2 + 2 h_a.(U_a e_I) + h_a.(U_a U_a^T) h_a
  */
 #ifndef PASTA_USER_NET_H

@@ -398,6 +398,42 @@ static void fused_attention_matches_the_plain_one(void **state)
     }
 }
 
+/* The f32 operation and its derivative against ATen's own in f64; rows that nothing names, odd widths. */
+static void row_dots_match_gathered_products(void **state)
+{
+    (void)state;
+    enum { K = 3, P = 4, N = 7, D = 37 };
+    static const int64_t of[N] = {2, 0, 2, 2, 3, 0, 2};
+    double x[N * D], y[K * P * D], g[K * N], values[2][K * N], gradients[2][(N + K * P) * D];
+    fill(x, N * D, 1);
+    fill(y, K * P * D, 2);
+    fill(g, K * N, 3);
+    for (int wide = 0; wide < 2; wide++) {
+        const pt_dtype dtype = wide ? PT_F64 : PT_F32;
+        struct pasta_err err = {0};
+        pt_scope_open();
+        pt rows = pt_to_dtype(pt_from_bytes(x, PT_F64, PT_SHAPE(N, D)), dtype), named = pt_to_dtype(pt_from_bytes(y, PT_F64, PT_SHAPE(K, P, D)), dtype);
+        pt_requires_grad(rows, true);
+        pt_requires_grad(named, true);
+        pt out = pt_row_dots(rows, named, pt_from_i64(of, PT_SHAPE(N)));
+        pt_backward(pt_sum(pt_mul(out, pt_to_dtype(pt_from_bytes(g, PT_F64, PT_SHAPE(K, N)), dtype))));
+        pt_copy_bytes(pt_to_dtype(pt_detach(out), PT_F64), values[wide]);
+        pt_copy_bytes(pt_to_dtype(pt_grad(rows), PT_F64), gradients[wide]);
+        pt_copy_bytes(pt_to_dtype(pt_grad(named), PT_F64), gradients[wide] + N * D);
+        if (pt_scope_close(&err) != PASTA_OK)
+            fail_msg("%s", err.message);
+    }
+    for (int i = 0; i < K * N; i++)
+        assert_true(fabs(values[0][i] - values[1][i]) < 1e-5);
+    for (int i = 0; i < (N + K * P) * D; i++)
+        assert_true(fabs(gradients[0][i] - gradients[1][i]) < 1e-5);
+    struct pasta_err err = {0};
+    pt_scope_open();
+    pt_row_dots(pt_zeros(PT_F32, PT_SHAPE(N, D)), pt_zeros(PT_F32, PT_SHAPE(K, 3, D)), pt_from_i64(of, PT_SHAPE(N)));
+    assert_int_equal(pt_scope_close(&err), PASTA_ERR_FAILED); /* row 3 of 3 */
+    assert_non_null(strstr(err.message, "rows 0 to 2"));
+}
+
 static void norms_match_loops(void **state)
 {
     (void)state;
@@ -771,6 +807,7 @@ int main(void)
         cmocka_unit_test_teardown(elementwise_values_match_c, close_scopes),
         cmocka_unit_test_teardown(attention_matches_loops, close_scopes),
         cmocka_unit_test_teardown(fused_attention_matches_the_plain_one, close_scopes),
+        cmocka_unit_test_teardown(row_dots_match_gathered_products, close_scopes),
         cmocka_unit_test_teardown(norms_match_loops, close_scopes),
         cmocka_unit_test_teardown(half_precision_computes_in_f32, close_scopes),
         cmocka_unit_test_teardown(creation_and_inspection, close_scopes),

@@ -142,6 +142,8 @@ pt pt_normalize(pt a, int dim);            /* a / ||a||_2 along dim, without eps
 
 /* --- linear algebra, networks --- */
 pt pt_matmul(pt a, pt b);
+/* <x_n, y_k,of(n)> [K,n] of rows x [n,D] and y [K,P,D]; of i64 [n]. y is not gathered. */
+pt pt_row_dots(pt x, pt y, pt of);
 pt pt_linear(pt x, pt weight /* [out,in] */, pt bias /* [out] or NULL */);
 pt pt_embedding(pt weight /* [V,D] */, pt ids /* i64 [...] */);
 pt pt_layer_norm(pt x, pt weight, pt bias, double eps); /* over the last dimension */

@@ -21,8 +21,8 @@ struct twin { struct bench_child child; double memory; };
 
 extern char **environ;
 
-/* The environment as it was before pasta chose kernels (NULL), or with these kernels. */
-static char **environment(const char *core, char *entry)
+/* The environment with OpenBLAS left to its own choice of kernels, or with `entry`. */
+static char **environment(char *entry)
 {
     size_t n = 0, kept = 0;
     while (environ[n])
@@ -31,17 +31,21 @@ static char **environment(const char *core, char *entry)
     for (size_t i = 0; i < n; i++)
         if (!pasta_starts_with(environ[i], "OPENBLAS_CORETYPE="))
             env[kept++] = environ[i];
-    if (core)
-        env[kept] = entry;
+    env[kept] = entry;
     return env;
 }
 
-/* Starts twin.py with these settings; false, and a word why, where there is no PyTorch. threads 0: as PyTorch is installed. */
-static bool twin_start(struct bench *b, struct twin *t, int threads, const char *settings)
+/* A twin to measure against: twin.py's settings, threads (0: as PyTorch is installed), OpenBLAS's kernels (NULL: its own choice where threads are
+ * 0, else those that this process runs with), and a word that tells it from others. */
+struct rival { int threads; const char *settings, *kernels, *word; };
+enum { RIVALS = 3 };
+
+/* False, and a word why, where there is no PyTorch. */
+static bool twin_start(struct bench *b, struct twin *t, const struct rival *r)
 {
-    const char *python = getenv("PASTA_PYTHON"), *core = getenv("OPENBLAS_CORETYPE");
-    char *json = pasta_asprintf("{\"threads\": %d, %s}", threads, settings), *entry = pasta_asprintf("OPENBLAS_CORETYPE=%s", core ? core : "");
-    char *argv[] = {"python3", "tests/bench/twin.py", json, NULL}, **env = environment(threads && core ? core : NULL, entry);
+    const char *python = getenv("PASTA_PYTHON"), *ours = getenv("OPENBLAS_CORETYPE"), *kernels = r->kernels ? r->kernels : r->threads ? ours : NULL;
+    char *json = pasta_asprintf("{\"threads\": %d, %s}", r->threads, r->settings), *entry = kernels ? pasta_asprintf("OPENBLAS_CORETYPE=%s", kernels) : NULL;
+    char *argv[] = {"python3", "tests/bench/twin.py", json, NULL}, **env = environment(entry);
     struct pasta_err err = {0};
     const bool started = bench_child_start(&t->child, python && *python ? python : "/usr/bin/python3", argv, env, &err) == PASTA_OK;
     if (!started) {
@@ -62,17 +66,21 @@ static pasta_status twin_run(void *ctx, double *seconds, struct pasta_err *err)
     return fscanf(t->child.answer, "%lf %lf", seconds, &t->memory) == 2 ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "PyTorch's twin ended");
 }
 
-static pasta_status sgemm_threads(void *ctx, double *seconds, struct pasta_err *err)
+/* One product on each thread: OpenBLAS's own division of one product among threads loses up to a third. */
+static pasta_status sgemm_part(void *ctx, int64_t item, int worker, struct pasta_err *err)
 {
-    pt_threads(THREADS);
-    const pasta_status status = bench_sgemm_run(ctx, seconds, err);
+    double seconds;
+    (void)item;
+    (void)worker;
     pt_threads(1);
-    return status;
+    return bench_sgemm_run(ctx, &seconds, err);
 }
 
-/* A twin to measure against: twin.py's settings, threads (0: as PyTorch is installed), and a word that tells it from others. */
-struct rival { int threads; const char *settings, *word; };
-enum { RIVALS = 3 };
+static pasta_status sgemm_threads(void *ctx, double *seconds, struct pasta_err *err)
+{
+    (void)seconds;
+    return pasta_parallel_for(THREADS, THREADS, sgemm_part, ctx, err);
+}
 
 /* Rounds of ours, of sgemm, of ours one by one (`single`, or NULL) and of the twins that are there; a row for each. flops: of a unit of work. */
 static pasta_status measure(struct bench *b, struct bench_side ours, const char *what, const char *unit, double flops, const struct bench_side *single,
@@ -80,8 +88,8 @@ static pasta_status measure(struct bench *b, struct bench_side ours, const char 
 {
     struct twin twins[RIVALS] = {{.memory = NAN}, {.memory = NAN}, {.memory = NAN}};
     struct bench_sgemm *s = bench_sgemm_new(b->quick ? BENCH_SGEMM_QUICK : BENCH_SGEMM_N);
-    struct bench_side sides[BENCH_SIDES] = {ours, {sgemm_threads, s, bench_sgemm_work(s), true}};
-    const char *against[BENCH_SIDES] = {NULL, bench_text(b, "sgemm, %d threads (floor)", THREADS)};
+    struct bench_side sides[BENCH_SIDES] = {ours, {sgemm_threads, s, THREADS * bench_sgemm_work(s), true}};
+    const char *against[BENCH_SIDES] = {NULL, bench_text(b, "sgemm on each of %d threads (floor)", THREADS)};
     const struct twin *peer[BENCH_SIDES] = {NULL};
     struct bench_rounds r;
     int n = 2;
@@ -90,7 +98,7 @@ static pasta_status measure(struct bench *b, struct bench_side ours, const char 
         against[n++] = "one by one";
     }
     for (int i = 0; i < n_rivals && !b->quick; i++)
-        if (twin_start(b, &twins[i], rivals[i].threads, rivals[i].settings)) {
+        if (twin_start(b, &twins[i], &rivals[i])) {
             sides[n] = (struct bench_side){twin_run, &twins[i], ours.work, true};
             peer[n] = &twins[i];
             against[n++] = bench_text(b, "%s%s", twins[i].child.greeting, rivals[i].word);
@@ -157,9 +165,10 @@ pasta_status bench_vision_twin(struct bench *b, struct pasta_err *err)
     }
     const char *settings = bench_text(b, "\"twin\": \"vision\", \"size\": 224, \"patch\": 32, \"width\": 768, \"mlp\": 3072, \"layers\": 12, "
                                          "\"heads\": 12, \"projection\": 512, \"images\": %d", v.n);
-    const struct rival rivals[] = {{0, settings, ", as installed"}, {THREADS, settings, ""}};
+    const struct rival rivals[] = {
+        {0, settings, NULL, ", as installed"}, {0, settings, "Prescott", ", SSE3 kernels"}, {THREADS, settings, NULL, ""}};
     status = measure(b, (struct bench_side){encode, &v, v.n, true}, bench_text(b, "CLIP ViT-B/32 images, %d threads", THREADS), "images/s",
-                     bench_image_flops(&shape), NULL, rivals, 2, err);
+                     bench_image_flops(&shape), NULL, rivals, 3, err);
     for (int i = 0; i < v.n; i++)
         pasta_image_release(&v.images[i]);
     free(v.images);
@@ -241,7 +250,7 @@ pasta_status bench_gemma_twin(struct bench *b, struct pasta_err *err)
                                          "\"key_heads\": 1, \"head\": 128, \"sequences\": %d, \"together\": %d, \"tokens\": %d",
                                       CANDIDATES, 1, history + QUESTION);
     const struct bench_side one_by_one = {read_candidates, &single, CANDIDATES, true};
-    const struct rival rival = {THREADS, settings, ""};
+    const struct rival rival = {THREADS, settings, NULL, ""};
     status = measure(b, (struct bench_side){read_candidates, &packed, CANDIDATES, true},
                      bench_text(b, "Gemma (%.0fM) values, %d + %d x %d tokens, %d threads", (double)pasta_params_count(pasta_gemma_params(g)) * 1e-6, history,
                                 CANDIDATES, QUESTION, THREADS),
@@ -296,7 +305,7 @@ pasta_status bench_user_twin(struct bench *b, struct pasta_err *err)
     struct rival rivals[RIVALS];
     for (int i = 0; i < RIVALS; i++)
         rivals[i] = (struct rival){THREADS, bench_text(b, "\"twin\": \"user\", \"form\": \"%s\", \"types\": %d, \"dim\": %d, \"adapter\": %d, \"pairs\": %d",
-                                                       forms[i], K, D, W, pairs), bench_text(b, ", %s", forms[i])};
+                                                       forms[i], K, D, W, pairs), NULL, bench_text(b, ", %s", forms[i])};
     if (status == PASTA_OK)
         status = measure(b, (struct bench_side){step, em, 1, true}, bench_text(b, "user model step, %d pairs, K %d, D %d, W %d", pairs, K, D, W), "steps/s",
                          step_flops(pairs, K, W, D), NULL, rivals, RIVALS, err);

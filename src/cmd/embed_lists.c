@@ -1,6 +1,5 @@
 /* embed_lists.c: listed prompts and images into one file, window by window. A window is encoded, its rows are written where they belong,
  * and then they count: a run that is killed loses one window at most. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,6 @@
  * is resumable as any other and then goes. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "embed.h"

@@ -1,7 +1,6 @@
 /* safetensors_partial.c: header and data as they will be, and behind them, until the file is whole, 8 bytes that say how far it is. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

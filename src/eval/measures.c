@@ -87,25 +87,28 @@ struct pasta_estimate pasta_adjusted_rand(const struct pasta_bootstrap *boot, co
 /* --- calibration and types --- */
 
 struct calibration {
-    const double *sums; /* [people,bins,3]: items, confidence, correct */
-    int64_t people;
+    const double *confidence, *correct;
+    const int32_t *cluster;
+    const int32_t *bin; /* [n] */
+    int64_t n;
     int bins;
-    double *scratch; /* [bins,3] */
+    double *scratch; /* [bins,2]: confidence less correct, items */
 };
 
 static double calibration_at(const void *ctx, const double *weights)
 {
     const struct calibration *c = ctx;
-    int64_t width = 3 * (int64_t)c->bins;
-    for (int64_t j = 0; j < width; j++)
+    for (int64_t j = 0; j < 2 * c->bins; j++)
         c->scratch[j] = 0;
-    for (int64_t i = 0; i < c->people; i++)
-        for (int64_t j = 0; j < width; j++)
-            c->scratch[j] += weights[i] * c->sums[i * width + j];
+    for (int64_t i = 0; i < c->n; i++) {
+        double w = weights[c->cluster[i]], *at = c->scratch + 2 * c->bin[i];
+        at[0] += w * (c->confidence[i] - c->correct[i]);
+        at[1] += w;
+    }
     double total = 0, gap = 0;
     for (int b = 0; b < c->bins; b++) {
-        total += c->scratch[3 * b];
-        gap += fabs(c->scratch[3 * b + 1] - c->scratch[3 * b + 2]);
+        gap += fabs(c->scratch[2 * b]);
+        total += c->scratch[2 * b + 1];
     }
     return total > 0 ? gap / total : NAN;
 }
@@ -113,21 +116,16 @@ static double calibration_at(const void *ctx, const double *weights)
 struct pasta_estimate pasta_calibration_error(const struct pasta_bootstrap *boot, const double *confidence, const double *correct,
                                               const int32_t *cluster, int64_t n, int bins)
 {
-    int64_t people = pasta_bootstrap_clusters(boot), width = 3 * (int64_t)bins;
-    double *sums = pasta_calloc((size_t)(people * width), sizeof *sums);
+    int32_t *bin = pasta_malloc((size_t)n * sizeof *bin);
     for (int64_t i = 0; i < n; i++) {
-        int bin = (int)(confidence[i] * bins);
-        bin = bin < 0 ? 0 : bin >= bins ? bins - 1 : bin;
-        double *at = sums + cluster[i] * width + 3 * bin;
-        at[0] += 1;
-        at[1] += confidence[i];
-        at[2] += correct[i];
+        int at = (int)(confidence[i] * bins);
+        bin[i] = at < 0 ? 0 : at >= bins ? bins - 1 : at;
     }
-    double *scratch = pasta_calloc((size_t)width, sizeof *scratch);
-    struct calibration c = {sums, people, bins, scratch};
-    struct pasta_estimate e = pasta_estimate_of(boot, calibration_at, &c, n, measures_present(cluster, n, people));
+    double *scratch = pasta_malloc(2 * (size_t)bins * sizeof *scratch);
+    struct calibration c = {confidence, correct, cluster, bin, n, bins, scratch};
+    struct pasta_estimate e = pasta_estimate_of(boot, calibration_at, &c, n, measures_present(cluster, n, pasta_bootstrap_clusters(boot)));
     free(scratch);
-    free(sums);
+    free(bin);
     return e;
 }
 

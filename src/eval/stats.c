@@ -10,7 +10,7 @@
 
 struct pasta_bootstrap {
     int64_t clusters, resamples;
-    double *weights; /* [resamples,clusters]: times each person was drawn, NULL when too large to keep */
+    uint8_t *counts; /* [resamples,clusters]: times each person was drawn, NULL when too many to keep */
     uint64_t seed;
 };
 
@@ -29,19 +29,43 @@ struct pasta_bootstrap *pasta_bootstrap_new(uint64_t seed, int64_t clusters, int
 {
     struct pasta_bootstrap *boot = pasta_calloc(1, sizeof *boot);
     *boot = (struct pasta_bootstrap){.clusters = clusters, .resamples = resamples, .seed = seed};
-    if ((double)clusters * (double)resamples * sizeof(double) <= KEEP_BYTES) {
-        boot->weights = pasta_calloc((size_t)(clusters * resamples), sizeof *boot->weights);
-        for (int64_t b = 0; b < resamples; b++)
-            draw(seed, b, clusters, boot->weights + b * clusters);
+    if ((double)clusters * (double)resamples > KEEP_BYTES)
+        return boot;
+    /* as bytes, unless a person is drawn more often than one can hold, which takes 256 people and better luck than there is */
+    double *weights = pasta_malloc((size_t)clusters * sizeof *weights);
+    boot->counts = pasta_malloc((size_t)(clusters * resamples));
+    for (int64_t b = 0; b < resamples && boot->counts; b++) {
+        draw(seed, b, clusters, weights);
+        bool fits = true;
+        for (int64_t i = 0; i < clusters; i++) {
+            fits = fits && weights[i] <= UINT8_MAX;
+            boot->counts[b * clusters + i] = (uint8_t)weights[i];
+        }
+        if (!fits) {
+            free(boot->counts);
+            boot->counts = NULL;
+        }
     }
+    free(weights);
     return boot;
+}
+
+static void weights_of(const struct pasta_bootstrap *boot, int64_t resample, double *weights)
+{
+    if (!boot->counts) {
+        draw(boot->seed, resample, boot->clusters, weights);
+        return;
+    }
+    const uint8_t *counts = boot->counts + resample * boot->clusters;
+    for (int64_t i = 0; i < boot->clusters; i++)
+        weights[i] = counts[i];
 }
 
 void pasta_bootstrap_free(struct pasta_bootstrap *boot)
 {
     if (!boot)
         return;
-    free(boot->weights);
+    free(boot->counts);
     free(boot);
 }
 
@@ -96,10 +120,8 @@ struct pasta_estimate pasta_estimate_of(const struct pasta_bootstrap *boot, past
     double *found = pasta_malloc((size_t)boot->resamples * sizeof *found);
     int64_t defined = 0;
     for (int64_t b = 0; b < boot->resamples; b++) {
-        const double *weights = boot->weights ? boot->weights + b * boot->clusters : buffer;
-        if (!boot->weights)
-            draw(boot->seed, b, boot->clusters, buffer);
-        double value = statistic(ctx, weights);
+        weights_of(boot, b, buffer);
+        double value = statistic(ctx, buffer);
         if (!isnan(value))
             found[defined++] = value;
     }

@@ -3,6 +3,7 @@
  *   evaluate_inputs   the command line and the files it names
  *   evaluate_held_out the answers, their people, and the split
  *   evaluate_users    user models on them  -> arrays of one number an answer
+ *   evaluate_looks, _alignment   the images that types are compared on, and which type of one model is which of another
  *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn
  *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
@@ -40,7 +41,7 @@ struct evaluate_answers {
 struct evaluate_inputs {
     struct pasta_strings user_model_flags, agent_flags, metric_flags;
     struct evaluate_answers answers;
-    const char *validation, *features, *prompts;
+    const char *validation, *features, *image_root, *prompts;
     struct evaluate_named *user_models, *agents, *metrics;
     int n_user_models, n_agents, n_metrics;
     const char *prompts_path;            /* of the agents' sessions; NULL: no agents play */
@@ -136,6 +137,30 @@ pasta_status evaluate_user_tune(struct evaluate_user *u, const struct evaluate_h
                                 int threads, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_user_release(struct evaluate_user *u);
 
+/* --- types on common ground --- */
+
+struct evaluate_look {
+    const char *prompt; /* that the image is scored for: of a session, the initial one */
+    const char *text;   /* that it was made from, where that is known: of a session, the column's */
+    const char *image;
+    uint64_t seed;      /* of the image, where `seeded`: the sketch world may draw it again */
+    bool seeded;
+};
+/* At most `most` of the images of all held-out answers, at equal steps; caller frees *out. */
+int64_t evaluate_looks(const struct evaluate_held_out *h, int64_t most, struct evaluate_look **out);
+/* What each type scores above the model's mean type under its prior: lift [K]. False where the features lack image or prompt. */
+bool evaluate_lift(const struct evaluate_held_out *h, const struct pasta_user_model *m, const struct evaluate_look *look, double *lift);
+
+struct evaluate_alignment {
+    const struct evaluate_user *from, *to;
+    int *match;         /* [K of from] type of `to`, or -1 */
+    double *similarity; /* [K of from] correlation of the two types' lifts, NAN without a match */
+    double matched, others; /* mean similarity of the matches, and of all other pairs of types; NAN: there are none */
+    int64_t looks;      /* images it was measured on */
+};
+struct evaluate_alignment evaluate_align(const struct evaluate_held_out *h, const struct evaluate_user *a, const struct evaluate_user *b);
+void evaluate_alignment_release(struct evaluate_alignment *alignment);
+
 /* --- agents against fresh raters --- */
 
 struct evaluate_agent {
@@ -192,17 +217,20 @@ struct evaluate_results {
     const struct evaluate_held_out *held_out; /* NULL: no user models */
     const struct evaluate_user *users, *plain;
     int n_users;
+    struct evaluate_alignment *alignments;    /* of the first user model with more than one type with each later one */
+    int n_alignments;
     const struct evaluate_agents *agents;     /* NULL: no agents */
     const struct evaluate_named *metric_runs;
     const struct evaluate_metrics *metrics;
     const struct pasta_sketch *sketch;
+    const char *image_root; /* of the held-out answers, NULL: not given */
     struct pasta_bootstrap *people, *raters;  /* of held-out people and of fresh raters, NULL as above */
     struct pasta_bootstrap *clusters;         /* of held-out people or prompts, as evaluate.clusters says */
     struct pasta_table *tables;
     int n_tables;
 };
 enum { EVALUATE_MAX_TABLES = 16 };
-enum { EVALUATE_FIRST_USER = 4 }; /* column of the first user model in the table "user_models", behind those of the other predictors */
+enum { EVALUATE_FIRST_USER = 3 }; /* column of the first user model in the table "user_models", behind those of the other predictors */
 
 enum { EVALUATE_BINS = 10 /* of confidence, of equal width, in calibration errors and plots */ };
 /* Confidence in the predicted answer, and whether it was given (pairs: 0.5 for no side), of pairs [pairs.n] or else of choices [n_turns]; NAN
@@ -210,6 +238,7 @@ enum { EVALUATE_BINS = 10 /* of confidence, of equal width, in calibration error
 void evaluate_confidence(const struct evaluate_held_out *h, const struct evaluate_user *u, bool pairs, double *confidence, double *correct);
 
 void evaluate_user_tables(struct evaluate_results *r);
+void evaluate_alignment_table(struct evaluate_results *r); /* nothing without two models of more than one type */
 void evaluate_agent_tables(struct evaluate_results *r);
 struct pasta_table *evaluate_table_add(struct evaluate_results *r, const char *key, const char *title, const char *note);
 char *evaluate_key(const char *name); /* a column key from a name: [a-z0-9_]; caller frees */

@@ -40,8 +40,10 @@ char *evaluate_key(const char *name)
 void evaluate_tables_make(struct evaluate_results *r)
 {
     r->tables = pasta_calloc(EVALUATE_MAX_TABLES, sizeof *r->tables);
-    if (r->held_out)
+    if (r->held_out) {
         evaluate_user_tables(r);
+        evaluate_alignment_table(r);
+    }
     if (r->agents)
         evaluate_agent_tables(r);
 }

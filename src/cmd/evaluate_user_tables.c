@@ -455,7 +455,6 @@ static void user_models_table(struct evaluate_results *r)
     free(note);
     free(title);
     pasta_table_column(t, "metric", "metric", PASTA_FORMAT_TEXT, 0);
-    pasta_table_column(t, "rule", "rule", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "without_model", "without a model", PASTA_FORMAT_NUMBER, 3);
     pasta_table_column(t, "cosine", "cosine", PASTA_FORMAT_NUMBER, 3);
     model_columns(r, truth, t);
@@ -464,13 +463,13 @@ static void user_models_table(struct evaluate_results *r)
         pasta_table_column(t, "difference", between, PASTA_FORMAT_CHANGE, 3);
         free(between);
     }
+    pasta_table_column(t, "rule", "rule", PASTA_FORMAT_TEXT, 0);
     for (enum metric m = 0; m < METRICS; m++) {
         struct pasta_estimate first = metric_of(r, &r->users[0], m);
         if (isnan(first.value) && first.n == 0)
             continue; /* nothing of this kind was given */
         pasta_table_row(t);
         pasta_table_text(t, metric_names[m].name);
-        pasta_table_text(t, metric_names[m].rule);
         pasta_table_estimate(t, without_model(r, m, first));
         pasta_table_estimate(t, metric_of(r, r->plain, m));
         for (int i = 0; i < r->n_users; i++)
@@ -479,6 +478,7 @@ static void user_models_table(struct evaluate_results *r)
             pasta_table_estimate(t, m == CHOICE ? pasta_estimate_mean(r->clusters, h->turn_truth, h->turn_cluster, h->n_turns) : nothing);
         if (many)
             pasta_table_estimate(t, difference_of(r, m));
+        pasta_table_text(t, metric_names[m].rule);
     }
 }
 

@@ -167,12 +167,26 @@ static pasta_status predict_all(struct evaluate *e, struct pasta_err *err)
     return status;
 }
 
+static void align_types(struct evaluate_results *r)
+{
+    const struct evaluate_user *first = NULL;
+    r->alignments = pasta_calloc((size_t)r->n_users, sizeof *r->alignments);
+    for (int i = 0; i < r->n_users; i++)
+        if (r->users[i].model->n_types > 1) {
+            if (first)
+                r->alignments[r->n_alignments++] = evaluate_align(r->held_out, first, &r->users[i]);
+            else
+                first = &r->users[i];
+        }
+}
+
 static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
 {
     struct pasta_context *context = e->context;
     struct evaluate_results *r = &e->results;
     pasta_status status = PASTA_OK;
-    *r = (struct evaluate_results){.context = context, .metric_runs = in.metrics, .metrics = &e->curves, .sketch = e->sketch};
+    *r = (struct evaluate_results){.context = context, .metric_runs = in.metrics, .metrics = &e->curves, .sketch = e->sketch,
+                                    .image_root = in.image_root};
 
     if (e->n_users) {
         status = predict_all(e, err);
@@ -185,6 +199,8 @@ static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
                           ? r->people
                           : pasta_bootstrap_new(context->config.seed, e->held_out.n_clusters, context->config.evaluate.bootstrap);
     }
+    if (status == PASTA_OK && e->n_users)
+        align_types(r);
     if (status == PASTA_OK && e->played.n) {
         status = evaluate_agents_run(&e->played, err);
         r->agents = &e->played;
@@ -269,6 +285,9 @@ static void plan(const struct evaluate *e)
 static void release(struct evaluate *e)
 {
     evaluate_tables_release(&e->results);
+    for (int i = 0; i < e->results.n_alignments; i++)
+        evaluate_alignment_release(&e->results.alignments[i]);
+    free(e->results.alignments);
     if (e->results.clusters != e->results.people)
         pasta_bootstrap_free(e->results.clusters);
     pasta_bootstrap_free(e->results.people);
@@ -310,6 +329,8 @@ static const struct pasta_option options[] = {
     {"sessions", PASTA_OPT_STRING, &in.answers.sessions, "FILE", "held-out sessions", NULL},
     {"preferences", PASTA_OPT_STRING, &in.answers.preferences, "FILE", "held-out single-turn preferences", NULL},
     {"ratings", PASTA_OPT_STRING, &in.answers.ratings, "FILE", "held-out single-turn ratings", NULL},
+    {"image-root", PASTA_OPT_STRING, &in.image_root, "DIR",
+     "the folder above images/ of the held-out answers, for the report; without it, what the sketch world can draw again", NULL},
     {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR",
      "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE",

@@ -165,16 +165,30 @@ static void put_image(const struct pasta_str *png, const char *caption, struct p
     pasta_str_add(out, "\">");
 }
 
+static void put_gallery_strip(const struct pasta_gallery_strip *strip, struct pasta_str *out)
+{
+    put(out, "<h4>", strip->label, "</h4><div>");
+    for (int i = 0; i < strip->n_images; i++)
+        put_image(strip->images[i].png, strip->images[i].caption, out);
+    pasta_str_add(out, "</div>");
+    if (strip->n_lines)
+        pasta_str_add(out, "<ul>");
+    for (int i = 0; i < strip->n_lines; i++)
+        put(out, "<li>", strip->lines[i], "</li>");
+    if (strip->n_lines)
+        pasta_str_add(out, "</ul>");
+}
+
 void pasta_report_galleries(struct pasta_report *r, const struct pasta_gallery *galleries, int n)
 {
     struct pasta_str *out = &r->body;
     pasta_str_add(out, "<div class=galleries>\n");
     for (int g = 0; g < n; g++) {
         put(out, "<div class=gallery><h3>", galleries[g].title, "</h3>");
-        put(out, "<p>", galleries[g].detail, "</p><div>");
-        for (int i = 0; i < galleries[g].n_images; i++)
-            put_image(galleries[g].images[i].png, galleries[g].images[i].caption, out);
-        pasta_str_add(out, "</div></div>\n");
+        put(out, "<p>", galleries[g].detail, "</p>");
+        for (int s = 0; s < galleries[g].n_strips; s++)
+            put_gallery_strip(&galleries[g].strips[s], out);
+        pasta_str_add(out, "</div>\n");
     }
     pasta_str_add(out, "</div>\n");
 }

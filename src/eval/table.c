@@ -131,10 +131,11 @@ void pasta_estimate_print(struct pasta_estimate e, enum pasta_format format, int
 
 /* --- where n is shown --- */
 
+/* A bare number, such as a prior, has none. */
 static bool has_n(const struct pasta_table *t, size_t row, size_t column, struct pasta_estimate *e)
 {
     *e = pasta_table_cell(t, row, column).e;
-    return pasta_format_is_estimate(t->columns[column].format) && !isnan(e->value);
+    return pasta_format_is_estimate(t->columns[column].format) && !isnan(e->value) && e->n > 0;
 }
 
 /* n of the first cell of a row, or of a column, that has one; 0: none. */

@@ -71,6 +71,19 @@ run 3 evaluate "${one[@]}" --preferences "$work/test.jsonl" --validation "$work/
 grep -q 'expected each record file once' "$work/stderr" || { fail "validation on the test pairs"; cat "$work/stderr"; }
 run 2 evaluate "${one[@]}" --rankings "$work/up.jsonl" --validation "$work/test.jsonl" --out "$work/same"
 
+# A model is aligned with itself type by type; the report shows what the types like, drawn again or from files.
+run 0 evaluate "${one[@]}" "${data[@]}" --user-model again="$work/by-prompt" --out "$work/aligned"
+for type in 1 2; do
+    grep -qE "^ +K2 +$type +0\.[0-9]+ +again +$type +0\.[0-9]+ +1\.00 +([0-9]+) +([0-9]+) +\2\$" "$work/stdout" || { fail "type $type is not itself"; cat "$work/stdout"; }
+done
+for likes in most least; do
+    [ "$(grep -o "<h4>Likes $likes</h4>" "$work/aligned/report.html" | wc -l)" = 2 ] || fail "what the types like $likes is not in the report"
+done
+shown() { sed -n '/<div class=galleries>/,$p' "$work/$1/report.html" | grep -o 'data:image/png' | wc -l; }
+run 0 evaluate "${one[@]}" --preferences "$work/test.jsonl" --image-root "$work/collect" --out "$work/files"
+[ "$(shown aligned)" -gt 3 ] && [ "$(shown files)" -gt 3 ] && [ "$(shown crossed)" = 0 ] ||
+    fail "images of types: $(shown aligned) drawn, $(shown files) from files, $(shown crossed) of neither"
+
 users=(--config $config "${data[@]}" --features "$work/features" --user-model K2="$work/user" --out "$work/users")
 run 0 evaluate "${users[@]}"
 run 0 evaluate "${users[@]}" --resume

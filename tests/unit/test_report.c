@@ -195,7 +195,9 @@ static struct pasta_str whole_page(void)
     int64_t counts[] = {3, 1, 0, 0};
     struct pasta_heatmap map = {"map", "rows", "columns", NULL, names, names, counts, 2, 2};
     struct pasta_gallery_image picture = {&png[1], "caption \"quoted\""};
-    struct pasta_gallery gallery = {"gallery", "detail", &picture, 1};
+    const char *line = "a prompt & its mean";
+    struct pasta_gallery_strip likes = {"likes most", &picture, 1, &line, 1};
+    struct pasta_gallery gallery = {"gallery", "detail", &likes, 1};
     struct pasta_strip_column columns[] = {{"p & q", "style", -0.25, png, 3, true}, {"other", "expand", NAN, png, 1, false}};
     struct pasta_strip_turn turns[] = {{columns, 2, 7, 9, NAN}, {columns + 1, 1, NAN, -1, 0.5}, {columns, 2, 8, 1, 0.5}};
     struct pasta_strip strip = {"strip", "detail", turns, 3, false};

@@ -55,15 +55,22 @@ struct pasta_heatmap {
 };
 void pasta_report_heatmap(struct pasta_report *r, const struct pasta_heatmap *map);
 
-/* Groups of images with a caption each: what a user type likes. Images are PNG files in memory. */
+/* Strips of images with a caption each, and lines of text: what a user type likes, and what not. Images are PNG files in memory. */
 struct pasta_gallery_image {
     const struct pasta_str *png;
     const char *caption;
 };
-struct pasta_gallery {
-    const char *title, *detail;
+struct pasta_gallery_strip {
+    const char *label;
     const struct pasta_gallery_image *images;
     int n_images;
+    const char *const *lines; /* below the images */
+    int n_lines;
+};
+struct pasta_gallery {
+    const char *title, *detail;
+    const struct pasta_gallery_strip *strips;
+    int n_strips;
 };
 void pasta_report_galleries(struct pasta_report *r, const struct pasta_gallery *galleries, int n);
 

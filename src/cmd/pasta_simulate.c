@@ -16,11 +16,12 @@
 #include "plan.h"
 #include "run_stamp.h"
 #include "simulate_encoder.h"
+#include "simulate_people.h"
 #include "torch_command.h"
 
 enum { SESSIONS_A_PART = 8 };
 
-static const char *prompts_path, *user_model_path, *model_path;
+static const char *prompts_path, *user_model_path, *model_path, *users_path, *user_id;
 
 /* Everything that answers for one worker. */
 struct worker {
@@ -34,6 +35,8 @@ struct simulate {
     struct pasta_sketch *sketch;
     struct pasta_prompts prompts;
     struct pasta_user_model *model;
+    struct pasta_simulated_people people;
+    double *posteriors; /* theirs, NULL where they are the prior */
     struct pasta_clip *clip;
     struct text_memory *texts;
     struct worker *workers; /* one a thread */
@@ -44,7 +47,7 @@ static pasta_status session_line(void *ctx, int64_t item, int worker, struct pas
     const struct simulate *s = ctx;
     const struct worker *w = &s->workers[worker];
     const uint64_t seed = w->rollout.seed;
-    /* Every session has a user of its own, whose type is drawn from the model's prior. */
+    /* Every session has a user of its own. */
     const struct pasta_rollout_job job = pasta_rollout_deal(seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items,
                                                             (uint32_t)s->prompts.n);
     struct pasta_arena arena = {0};
@@ -54,7 +57,7 @@ static pasta_status session_line(void *ctx, int64_t item, int worker, struct pas
     eyes_close(w->eyes);
     const pasta_status status = pasta_rollout_session(&w->rollout, job.index, job.person, job.prompt, &arena, &session, err);
     if (status == PASTA_OK) {
-        session.user_type = pasta_simulated_user_type(s->model, seed, job.index);
+        session.user_type = pasta_simulated_user_type(w->user, seed, job.index);
         session.turn_utility = NULL; /* the reward is the rating, as for people */
         pasta_session_print(&session, out);
     }
@@ -89,6 +92,7 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     pasta_manifest_count(manifest, "images", context->config.simulate.save_images ? found.images : 0);
     if ((status = pasta_manifest_input(manifest, prompts_path, err)) != PASTA_OK ||
         (status = pasta_manifest_input(manifest, user_model_path, err)) != PASTA_OK ||
+        (users_path && (status = pasta_manifest_input(manifest, users_path, err)) != PASTA_OK) ||
         (*model_path && (status = pasta_manifest_input(manifest, model_path, err)) != PASTA_OK) ||
         (*world->lexicon && (status = pasta_manifest_input(manifest, world->lexicon, err)) != PASTA_OK) ||
         (*world->raters && (status = pasta_manifest_input(manifest, world->raters, err)) != PASTA_OK) ||
@@ -136,9 +140,11 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     static const char *const owned[] = {"manifest.json", "sessions.jsonl", "prompts.txt", "settings.json", "parts/", "images/", NULL};
     const struct pasta_context *context = s->context;
     char *weights = pasta_path_join(user_model_path, "user_model.safetensors"), *shape = pasta_path_join(user_model_path, "config.json");
+    char *users = user_id ? pasta_asprintf("users/%s", user_id) : pasta_strdup("users");
     const struct pasta_world_settings *world = &context->config.world;
     const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters},
-                                               {"user_model", weights}, {"user_model_config", shape}};
+                                               {"user_model", weights}, {"user_model_config", shape},
+                                               {users, users_path ? users_path : ""}};
     bool complete = false;
     pasta_status status;
 
@@ -150,6 +156,7 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
         status = finish(s, err);
     free(weights);
     free(shape);
+    free(users);
     return status == PASTA_OK ? collected_report(context, err) : status;
 }
 
@@ -159,11 +166,22 @@ static void worker_init(struct worker *w, const struct simulate *s)
     const struct pasta_t2i t2i = pasta_sketch_t2i(s->sketch);
 
     w->eyes = eyes_new(s->clip, t2i, s->texts);
-    w->user = pasta_simulated_user_new(s->model, eyes_embedder(w->eyes));
+    w->user = pasta_simulated_user_new(s->model, s->people, eyes_embedder(w->eyes));
     w->rollout = (struct pasta_rollout){
         .settings = &config->agent, .generator = pasta_sketch_generator(s->sketch), .t2i = t2i,
         .policy = pasta_policy_named(config->simulate.agent), .rater = pasta_simulated_user_rater(w->user), .seed = config->seed,
         .image_root = config->simulate.save_images ? s->context->out : NULL};
+}
+
+static pasta_status load_people(struct simulate *s, struct pasta_err *err)
+{
+    s->people = pasta_simulated_prior(s->model);
+    if (!users_path)
+        return user_id ? pasta_fail(err, PASTA_ERR_USAGE, "--user: expected --users with it") : PASTA_OK;
+    const pasta_status status = simulate_people_read(users_path, user_id, s->model->n_types, &s->posteriors, &s->people.n, err);
+    if (status == PASTA_OK)
+        s->people.weights = s->posteriors;
+    return status;
 }
 
 static pasta_status load(struct simulate *s, struct pasta_err *err)
@@ -173,6 +191,7 @@ static pasta_status load(struct simulate *s, struct pasta_err *err)
 
     if ((status = pasta_prompts_read(prompts_path, &s->prompts, err)) != PASTA_OK ||
         (status = pasta_user_model_load(user_model_path, NULL, &s->model, err)) != PASTA_OK ||
+        (status = load_people(s, err)) != PASTA_OK ||
         (status = pasta_clip_load(model_path, config->device, PT_F32, &s->clip, err)) != PASTA_OK ||
         (status = pasta_user_model_fits(s->model, pasta_clip_hash(s->clip), pasta_clip_dim(s->clip), user_model_path, err)) != PASTA_OK ||
         (status = pasta_sketch_open(&config->world, &config->agent, &s->sketch, err)) != PASTA_OK)
@@ -192,6 +211,7 @@ static void release(struct simulate *s)
         eyes_free(s->workers[i].eyes);
     }
     free(s->workers);
+    free(s->posteriors);
     text_memory_free(s->texts);
     pasta_clip_free(s->clip);
     pasta_user_model_free(s->model);
@@ -217,6 +237,9 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 
 static const struct pasta_option options[] = {
     {"user-model", PASTA_OPT_STRING, &user_model_path, "DIR", "a trained user model", "whose users are to be simulated"},
+    {"users", PASTA_OPT_STRING, &users_path, "FILE", "posteriors of real users (responsibilities.jsonl), each session one of them at random; "
+     "without it types follow the prior", NULL},
+    {"user", PASTA_OPT_STRING, &user_id, "ID", "only this one of --users", NULL},
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with (embed.model)", NULL},
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {0}};
@@ -226,6 +249,7 @@ static const struct pasta_command command = {
     .summary = "trajectories of simulated users, drawn from a trained user model",
     .examples = "  pasta-simulate --config configs/sketch.json --user-model runs/user-model --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=1000 --threads 2 --out runs/simulated\n"
+                "  pasta-simulate --user-model runs/user-model --users runs/user-model/responsibilities.jsonl --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=30000 --dry-run\n",
     .options = options,
     TORCH_COMMAND};

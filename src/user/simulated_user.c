@@ -12,13 +12,20 @@
 
 struct pasta_simulated_user {
     const struct pasta_user_model *model;
+    struct pasta_simulated_people people;
     struct pasta_user_embedder embedder;
 };
 
-struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_user_embedder embedder)
+struct pasta_simulated_people pasta_simulated_prior(const struct pasta_user_model *model)
+{
+    return (struct pasta_simulated_people){model->prior, 1};
+}
+
+struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_simulated_people people,
+                                                      struct pasta_user_embedder embedder)
 {
     struct pasta_simulated_user *u = pasta_calloc(1, sizeof *u);
-    *u = (struct pasta_simulated_user){model, embedder};
+    *u = (struct pasta_simulated_user){model, people, embedder};
     return u;
 }
 
@@ -27,10 +34,11 @@ void pasta_simulated_user_free(struct pasta_simulated_user *u)
     free(u);
 }
 
-int pasta_simulated_user_type(const struct pasta_user_model *model, uint64_t seed, uint32_t session)
+int pasta_simulated_user_type(const struct pasta_simulated_user *u, uint64_t seed, uint32_t session)
 {
     struct pasta_rng rng = pasta_rng_at(seed, PASTA_RNG_USER_TYPE, session, 0, 0);
-    return pasta_rng_categorical(&rng, model->prior, model->n_types);
+    int64_t person = u->people.n > 1 ? pasta_rng_below(&rng, (uint32_t)u->people.n) : 0;
+    return pasta_rng_categorical(&rng, u->people.weights + person * u->model->n_types, u->model->n_types);
 }
 
 /* Scores under one type of the images of n columns, for one text; columns' images one after another: out. */
@@ -117,7 +125,7 @@ static pasta_status answer(void *ctx, const struct pasta_session *session, uint3
         total += columns[l]->n_images;
     }
     double *scores = pasta_malloc((size_t)total * sizeof *scores), utilities[PASTA_MAX_SLATE + 1];
-    pasta_status status = score_columns(u, pasta_simulated_user_type(m, seed, index), session->initial_prompt, columns, n + compare, scores,
+    pasta_status status = score_columns(u, pasta_simulated_user_type(u, seed, index), session->initial_prompt, columns, n + compare, scores,
                                         err);
     if (status == PASTA_OK) {
         for (int l = 0, at = 0; l < n + compare; at += columns[l++]->n_images)

@@ -46,6 +46,28 @@ grep -q '"agent": "baseline", found "agent": "random"' "$work/stderr" || { fail 
 run 0 simulate "$@" --out "$work/stopped" --resume
 same "$work/one" "$work/stopped"
 
+# The posteriors of real people, of all or of one; and files that are none.
+echo '{"user_id":"sure","gamma":[0,1]}' >"$work/sure.jsonl"
+{ cat "$work/user/responsibilities.jsonl"; cat "$work/sure.jsonl"; } >"$work/users.jsonl"
+run 0 simulate "$@" --users "$work/user/responsibilities.jsonl" --threads 2 --out "$work/posteriors"
+cmp -s "$one" "$work/posteriors/sessions.jsonl" && fail "posteriors change nothing"
+run 0 simulate "$@" --users "$work/users.jsonl" --user sure --out "$work/sure"
+[ "$(grep -c '"user_type":1[,}]' "$work/sure/sessions.jsonl")" = 44 ] || fail "the type of one user"
+run 2 simulate "$@" --users "$work/users.jsonl" --out "$work/sure" --resume
+run 2 simulate "$@" --users "$work/users.jsonl" --user nobody --out "$work/bad"
+run 2 simulate "$@" --user sure --out "$work/bad"
+args=("$@")
+refused() { # LINE MESSAGE
+    { cat "$work/sure.jsonl"; echo "$1"; } >"$work/bad.jsonl"
+    run 3 simulate "${args[@]}" --users "$work/bad.jsonl" --out "$work/bad"
+    grep -qF "$work/bad.jsonl:2: $2" "$work/stderr" || { fail "message for $1"; cat "$work/stderr"; }
+}
+refused '{"user_id":"a","gamma":[1]}' "gamma: expected one number for each of the model's 2 types, found 1"
+refused '{"user_id":"a","gamma":[0.5,0.4]}' 'gamma: expected numbers that sum to 1, found a sum of 0.9'
+refused '{"user_id":"a","gamma":[2,-1]}' 'gamma: expected numbers from 0 to 1'
+: >"$work/empty.jsonl"
+run 3 simulate "$@" --users "$work/empty.jsonl" --out "$work/bad"
+
 other_world "$bin/pasta-simulate" --config $config --user-model "$work/user" --set simulate.sessions=2
 
 run 0 simulate "$@" --dry-run

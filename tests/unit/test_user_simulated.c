@@ -46,11 +46,18 @@ static struct pasta_user_model *make_model(void)
     struct pasta_user_model *m = pasta_user_model_new(2, D, 0, PASTA_AGG_MEAN, 3, "e");
     m->scale = 1;
     m->prior[0] = 0.3, m->prior[1] = 0.7;
+    m->temperature = 1.7;
+    m->tie = 0.4;
     for (int d = 0; d < D; d++) {
         m->taste[d] = d == 1 ? 2.0f : 0;
         m->taste[D + d] = d == 1 ? -2.0f : 0.5f;
     }
     return m;
+}
+
+static struct pasta_simulated_user *new_user(const struct pasta_user_model *m, struct pasta_simulated_people people, void *ctx)
+{
+    return pasta_simulated_user_new(m, people, (struct pasta_user_embedder){ctx, embed_images, embed_texts});
 }
 
 static struct pasta_image_ref images[2][L][M];
@@ -91,7 +98,7 @@ static void answers_follow_the_model(void **state)
     (void)state;
     make_session();
     struct pasta_user_model *m = make_model();
-    struct pasta_simulated_user *u = pasta_simulated_user_new(m, (struct pasta_user_embedder){NULL, embed_images, embed_texts});
+    struct pasta_simulated_user *u = new_user(m, pasta_simulated_prior(m), NULL);
     struct pasta_rater rater = pasta_simulated_user_rater(u);
     struct pasta_err err = {0};
     double types[2] = {0}, chosen[2][L] = {{0}}, versus[2][L][3] = {{{0}}}, ratings[2][L] = {{0}};
@@ -99,7 +106,7 @@ static void answers_follow_the_model(void **state)
     for (uint32_t i = 0; i < DRAWS; i++) {
         struct pasta_answer a;
         assert_int_equal(rater.answer(rater.ctx, &session, 0, 5, i, &a, &err), PASTA_OK);
-        int k = pasta_simulated_user_type(m, 5, i);
+        int k = pasta_simulated_user_type(u, 5, i);
         types[k]++;
         chosen[k][a.choice]++;
         assert_true(a.versus != PASTA_VERSUS_NONE && fabs(a.utility - utility(m, k, 1, a.choice)) < 1e-12);
@@ -128,6 +135,25 @@ static void answers_follow_the_model(void **state)
     pasta_user_model_free(m);
 }
 
+/* Types of people who are sure, and of one who is not: whom a session follows is drawn evenly, and then by that one's posterior. */
+static void types_follow_the_posteriors(void **state)
+{
+    (void)state;
+    static const double weights[] = {1, 0, 1, 0, 0, 1, 0.2, 0.8};
+    struct pasta_user_model *m = make_model();
+    struct pasta_simulated_user *all = new_user(m, (struct pasta_simulated_people){weights, 4}, NULL);
+    struct pasta_simulated_user *sure = new_user(m, (struct pasta_simulated_people){weights, 1}, NULL);
+    double first = 0;
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        first += pasta_simulated_user_type(all, 5, i) == 0;
+        assert_int_equal(pasta_simulated_user_type(sure, 5, i), 0);
+    }
+    assert_true(near(first / DRAWS, 2.2 / 4, DRAWS));
+    pasta_simulated_user_free(all);
+    pasta_simulated_user_free(sure);
+    pasta_user_model_free(m);
+}
+
 struct run { struct pasta_rater rater; struct pasta_answer answers[200]; };
 
 static pasta_status answer_one(void *ctx, int64_t item, int worker, struct pasta_err *err)
@@ -143,7 +169,7 @@ static void threads_do_not_matter(void **state)
     make_session();
     static struct run one, two;
     struct pasta_user_model *m = make_model();
-    struct pasta_simulated_user *u = pasta_simulated_user_new(m, (struct pasta_user_embedder){NULL, embed_images, embed_texts});
+    struct pasta_simulated_user *u = new_user(m, pasta_simulated_prior(m), NULL);
     struct pasta_err err = {0};
     one.rater = two.rater = pasta_simulated_user_rater(u);
     assert_int_equal(pasta_parallel_for(200, 1, answer_one, &one, &err), PASTA_OK);
@@ -165,7 +191,7 @@ static void the_first_turn_compares_nothing(void **state)
     (void)state;
     make_session();
     struct pasta_user_model *m = make_model();
-    struct pasta_simulated_user *u = pasta_simulated_user_new(m, (struct pasta_user_embedder){NULL, embed_images, embed_texts});
+    struct pasta_simulated_user *u = new_user(m, pasta_simulated_prior(m), NULL);
     struct pasta_rater rater = pasta_simulated_user_rater(u);
     struct pasta_err err = {0};
     struct pasta_answer a;
@@ -182,7 +208,7 @@ static void the_first_turn_compares_nothing(void **state)
 
     make_session();
     err = (struct pasta_err){0};
-    u = pasta_simulated_user_new(m, (struct pasta_user_embedder){&err, embed_images, embed_texts});
+    u = new_user(m, pasta_simulated_prior(m), &err);
     rater = pasta_simulated_user_rater(u);
     assert_int_equal(rater.answer(rater.ctx, &session, 0, 5, 0, &a, &err), PASTA_ERR_FAILED);
     pasta_simulated_user_free(u);
@@ -193,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_follow_the_model),
+        cmocka_unit_test(types_follow_the_posteriors),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(the_first_turn_compares_nothing),
     };

@@ -1,11 +1,12 @@
 /* simulated_user.h: a rater (world/backend.h) whose answers are samples of a trained user model.
  *
- * The user's type is drawn from the prior by (seed, PASTA_RNG_USER_TYPE, session) and holds for the whole session; choice from
- * softmax(tau R), the comparison with the turn before from the versus head, the rating of the chosen column from the rating head with its
- * noise, mapped back to whole numbers 1..10. Embeddings come through function pointers, so that nothing here draws or encodes.
+ * The user's type is drawn by (seed, PASTA_RNG_USER_TYPE, session), from the prior or from the posterior of one of the given people, drawn
+ * with it, and holds for the whole session; choice from softmax(tau R), the comparison with the turn before from the versus head, the rating
+ * of the chosen column from the rating head with its noise, mapped back to whole numbers 1..10. Embeddings come through function pointers, so
+ * that nothing here draws or encodes.
  *
  *     struct pasta_user_embedder embedder = {ctx, images, texts};
- *     struct pasta_simulated_user *u = pasta_simulated_user_new(model, embedder);
+ *     struct pasta_simulated_user *u = pasta_simulated_user_new(model, pasta_simulated_prior(model), embedder);
  *     struct pasta_rater rater = pasta_simulated_user_rater(u);
  */
 #ifndef PASTA_USER_SIMULATED_USER_H
@@ -20,12 +21,20 @@ struct pasta_user_embedder {
     pasta_status (*images)(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err);
     pasta_status (*texts)(void *ctx, const char *const *texts, int n, float *out, struct pasta_err *err);
 };
+/* Whom the simulated users follow: each session one of n people at random, by that one's distribution over types. */
+struct pasta_simulated_people {
+    const double *weights; /* [n,K], rows sum to 1 */
+    int64_t n;             /* >= 1 */
+};
+struct pasta_simulated_people pasta_simulated_prior(const struct pasta_user_model *model); /* nobody in particular */
+
 struct pasta_simulated_user;
-/* The model is borrowed until free. */
-struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_user_embedder embedder);
+/* Everything is borrowed until free. */
+struct pasta_simulated_user *pasta_simulated_user_new(const struct pasta_user_model *model, struct pasta_simulated_people people,
+                                                      struct pasta_user_embedder embedder);
 void pasta_simulated_user_free(struct pasta_simulated_user *u);
 /* Answers carry the utility of the chosen column. Valid until free; safe from several threads. */
 struct pasta_rater pasta_simulated_user_rater(struct pasta_simulated_user *u);
 /* The type of the user of one session, for the record's user_type. */
-int pasta_simulated_user_type(const struct pasta_user_model *model, uint64_t seed, uint32_t session);
+int pasta_simulated_user_type(const struct pasta_simulated_user *u, uint64_t seed, uint32_t session);
 #endif

@@ -135,7 +135,8 @@ static const char *image_path(struct pasta_arena *arena, const char *root, const
 
 /* settings.json: the records and the encoder decide the pack. Written with it, for a broken image is found late and leaves nothing
  * behind. */
-static pasta_status stamp(const struct pasta_context *context, const struct embed_inputs *in, struct pasta_err *err)
+static pasta_status stamp(const struct pasta_context *context, const struct embed_inputs *in, const struct pasta_clip *clip,
+                          struct pasta_err *err)
 {
     static const char *const kinds[] = {"sessions", "preferences", "ratings", "rankings"};
     const struct pasta_strings *lists[] = {&in->sessions, &in->preferences, &in->ratings, &in->rankings};
@@ -144,9 +145,7 @@ static pasta_status stamp(const struct pasta_context *context, const struct embe
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
         most += lists[k]->count;
     struct pasta_stamp_input *inputs = pasta_arena_alloc(&arena, (size_t)most * sizeof *inputs);
-    char *model = *context->config.embed.model ? pasta_strdup(context->config.embed.model) : pasta_data_path("models/clip-sketch");
-    inputs[n++] = (struct pasta_stamp_input){"encoder", pasta_arena_printf(&arena, "%s/model.safetensors", model)};
-    free(model);
+    inputs[n++] = (struct pasta_stamp_input){"encoder", pasta_arena_printf(&arena, PASTA_STAMP_HASH "%s", pasta_clip_hash(clip))};
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
         for (int i = 0; i < lists[k]->count; i++)
             inputs[n++] = (struct pasta_stamp_input){pasta_arena_printf(&arena, "%s/%d", kinds[k], i), lists[k]->items[i]};
@@ -220,7 +219,7 @@ static pasta_status make_pack(const struct pasta_context *context, const struct 
         status = pasta_features_write(context->out, pasta_clip_hash(clip), pasta_clip_dim(clip), images.items, image_embeds, images.n,
                                       texts.items, text_embeds, texts.n, err);
     if (status == PASTA_OK)
-        status = stamp(context, in, err);
+        status = stamp(context, in, clip, err);
     if (status == PASTA_OK)
         status = write_manifest(context, in, clip, images.n, texts.n, err);
     if (status == PASTA_OK)
@@ -239,21 +238,22 @@ out:
     return status;
 }
 
-static pasta_status prepare_out(const struct pasta_context *context, const struct embed_inputs *in, bool *complete, struct pasta_err *err)
+static pasta_status prepare_out(const struct pasta_context *context, const struct embed_inputs *in, const struct pasta_clip *clip,
+                                bool *complete, struct pasta_err *err)
 {
     static const char *const owned[] = {"image.safetensors", "text.safetensors", "index.jsonl", "settings.json", "manifest.json", NULL};
     const pasta_status status = pasta_run_dir(context->out, context->force, context->resume, owned, complete, err);
     char *settings = pasta_path_join(context->out, "settings.json");
     const bool stamped = pasta_file_exists(settings);
     free(settings);
-    return status == PASTA_OK && stamped ? stamp(context, in, err) : status;
+    return status == PASTA_OK && stamped ? stamp(context, in, clip, err) : status;
 }
 
 pasta_status embed_records(const struct pasta_context *context, const struct embed_inputs *in, struct embed_encoder *e,
                            struct pasta_err *err)
 {
     bool complete = false;
-    const pasta_status status = context->dry_run ? PASTA_OK : prepare_out(context, in, &complete, err);
+    const pasta_status status = context->dry_run ? PASTA_OK : prepare_out(context, in, e->clip, &complete, err);
     if (status != PASTA_OK)
         return status;
     return complete ? report_complete(context, e->clip, err) : make_pack(context, in, e, err);

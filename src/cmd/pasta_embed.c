@@ -21,7 +21,7 @@ static const struct pasta_option options[] = {
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE", "prompts: .jsonl (text), .tsv, or any other text, every line one as it is", NULL},
     {"images", PASTA_OPT_STRING, &in.images, "LIST", "PNG, JPEG or WebP files, a path a line", NULL},
     {"raw", PASTA_OPT_FLAG, &raw, NULL, "with --prompts and --images: vectors as they are, not L2-normalised", NULL},
-    {"score", PASTA_OPT_STRING, &in.scorer, "NAME", "score line i of --prompts with line i of --images: clip, pickscore", NULL},
+    {"score", PASTA_OPT_STRING, &in.scorer, "NAME", "score line i of --prompts with line i of --images: clip, pickscore, hpsv2", NULL},
     RECORDS_SKIP_BAD,
     {0}};
 
@@ -41,13 +41,13 @@ static const struct pasta_command command = {
 static pasta_status parse_score(const char *name, enum embed_score *out, struct pasta_err *err)
 {
     static const struct { const char *name; enum embed_score score; } scores[] = {
-        {"clip", EMBED_SCALED_COSINE}, {"pickscore", EMBED_SCALED_COSINE}};
+        {"clip", EMBED_SCALED_COSINE}, {"pickscore", EMBED_SCALED_COSINE}, {"hpsv2", EMBED_COSINE}};
     for (size_t i = 0; i < sizeof scores / sizeof *scores; i++)
         if (strcmp(name, scores[i].name) == 0) {
             *out = scores[i].score;
             return PASTA_OK;
         }
-    return pasta_fail(err, PASTA_ERR_USAGE, "--score: expected clip or pickscore, found '%s'", name);
+    return pasta_fail(err, PASTA_ERR_USAGE, "--score: expected clip, pickscore or hpsv2, found '%s'", name);
 }
 
 static pasta_status check_usage(const struct pasta_context *context, bool records, struct pasta_err *err)
@@ -97,6 +97,8 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if (status == PASTA_OK)
         status = embed_encoder_load(context, gemma, &e, err);
     e.raw = raw;
+    if (status == PASTA_OK && in.score == EMBED_COSINE) /* HPSv2, whatever preprocessor_config.json says of the folder it was made like */
+        pasta_clip_set_preprocess(e.clip, pasta_preprocess_hpsv2((int)pasta_clip_shape_of(e.clip)->image_size));
     if (status == PASTA_OK)
         status = records ? embed_records(context, &in, &e, err) : in.score ? embed_scores(context, &in, &e, err)
                                                                            : embed_lists(context, &in, &e, context->out, err);

@@ -18,13 +18,14 @@ static pasta_status describe(const struct pasta_context *context, const struct p
     pasta_str_printf(out, "{\n\"program\": \"%s\",\n\"version\": \"%s\",\n", context->command->name, pasta_version());
     for (int i = 0; i < n_inputs; i++) {
         char hex[65];
+        const bool known = pasta_starts_with(inputs[i].path, PASTA_STAMP_HASH);
         if (!*inputs[i].path)
             continue;
-        const pasta_status status = pasta_sha256_file(inputs[i].path, hex, err);
+        const pasta_status status = known ? PASTA_OK : pasta_sha256_file(inputs[i].path, hex, err);
         if (status != PASTA_OK)
             return status;
         pasta_json_put_str(out, inputs[i].name);
-        pasta_str_printf(out, ": \"%s\",\n", hex);
+        pasta_str_printf(out, ": \"%s\",\n", known ? inputs[i].path + strlen(PASTA_STAMP_HASH) : hex);
     }
     pasta_str_add(out, "\"config\": ");
     pasta_config_print(&config, out);

@@ -7,8 +7,9 @@
 #define PASTA_CMD_RUN_STAMP_H
 #include "pasta/base/options.h"
 
+#define PASTA_STAMP_HASH "sha256:"
 struct pasta_stamp_input {
-    const char *name, *path; /* what it is for; a file, "" where none is given */
+    const char *name, *path; /* what it is for; a file, "" where none is given, or PASTA_STAMP_HASH and the hash, where that is known */
 };
 /* Writes DIR/settings.json where there is none yet, else compares: a difference is PASTA_ERR_USAGE that shows the first line of it. */
 pasta_status pasta_run_stamp(const struct pasta_context *context, const struct pasta_stamp_input *inputs, int n_inputs,

@@ -298,6 +298,11 @@ static int images_of_pass(const struct pasta_clip *clip)
     return rows_of_pass(clip, side * side + 1);
 }
 
+void pasta_clip_set_preprocess(struct pasta_clip *clip, struct pasta_preprocess preprocess)
+{
+    clip->preprocess = preprocess;
+}
+
 pasta_status pasta_clip_preprocess(const struct pasta_clip *clip, const struct pasta_image *image, float *pixels, struct pasta_err *err)
 {
     return pasta_preprocess_image(&clip->preprocess, image, (int)clip->shape.image_size, pixels, err);

@@ -89,6 +89,7 @@ index=model.safetensors.index.json
 shards; run 0 "$bin/pasta-embed" --model "$m" --prompts "$work/prompts.txt" --out "$work/sharded"
 run 0 "$bin/pasta-embed" --prompts "$work/prompts.txt" --out "$work/whole"
 cmp -s <(tail -c 256 "$work/sharded") <(tail -c 256 "$work/whole") || fail "a sharded model gives other embeddings"
+run 0 "$bin/pasta-embed" --model "$m" --sessions "$work/good/sessions.jsonl" --image-root "$work/good" --out "$work/pack"
 run 0 "$bin/pasta-info" "$m"; [ "$(grep -c '^  F16' "$work/stdout")" -eq 94 ] || fail "pasta-info of shards"
 shards; sed 's/"logit_scale": "model-00001/"logit_scale": "model-00002/' -i "$m/$index"; clip 'model-00002-of-00001.safetensors'; info 'model-00002-of-00001.safetensors'
 shards; edit $index 's/"logit_scale": /"logit_scale": "model-00001-of-00001.safetensors", &/'; clip "$index: logit_scale: .*twice"; info "$index: logit_scale: .*twice"

@@ -175,6 +175,10 @@ run 2 embed --score clip "${lists[@]}" --prompts "$work/other.txt" --out "$work/
 grep -q "expected the scores of these pairs, found others" "$work/stderr" || { fail "scores of other pairs"; cat "$work/stderr"; }
 run 0 embed --score pickscore --model data/models/clip-sketch "${lists[@]}" --prompts "$work/pairs.txt" --out "$work/pick.safetensors"
 cmp -s <(floats "$work/pick.safetensors") <(floats "$work/scores.safetensors") || fail "pickscore is not CLIP's score"
+# HPSv2's score is the cosine alone; images of the tower's own size are not resized, so all else is as for CLIP's
+run 0 embed --score hpsv2 --model data/models/clip-sketch "${lists[@]}" --prompts "$work/pairs.txt" --out "$work/hps.safetensors"
+paste <(floats "$work/hps.safetensors") <(floats "$work/scores.safetensors") | awk '$1 > 1 || $1 < -1 { bad = 1 } NR == 1 { scale = $2 / $1 } { d = $1 * scale - $2; if (d > 1e-3 || d < -1e-3) bad = 1 }
+    END { exit bad || NR != 23 || scale < 2 }' || fail "hpsv2 is not the cosine"
 
 # in half the memory
 for model in clip gemma; do
@@ -230,7 +234,7 @@ refused 2 "--images: expected a CLIP folder" "${gemma[@]}" "${lists[@]}"
 refused 2 "--raw: expected a CLIP folder" "${gemma[@]}" --raw
 refused 2 "--score: expected a CLIP folder" "${pairs[@]}" --model data/models/gemma-sketch
 refused 2 "--sessions, --preferences" --model data/models/gemma-sketch --sessions "$work/collect/sessions.jsonl"
-refused 2 "expected clip or pickscore, found 'beauty'" --model data/models/clip-sketch --score beauty "${lists[@]}" "${prompts[@]}"
+refused 2 "expected clip, pickscore or hpsv2, found 'beauty'" --model data/models/clip-sketch --score beauty "${lists[@]}" "${prompts[@]}"
 refused 2 "--score pickscore: expected --model" --score pickscore "${lists[@]}" "${prompts[@]}"
 refused 2 "--score: expected --prompts and --images" --score clip "${prompts[@]}"
 refused 2 "--dtype: expected f32 or bf16, found 'f16'" "${prompts[@]}" --dtype f16

@@ -57,6 +57,8 @@ pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta
 pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out,
                               struct pasta_err *err) PASTA_MUST_CHECK;
 
+/* Another way of preprocessing than the folder's, which gives images of the same size. */
+void pasta_clip_set_preprocess(struct pasta_clip *clip, struct pasta_preprocess preprocess);
 /* The two halves of pasta_clip_images, for whoever holds many images: pixel values [3,S,S] f32 of one, S the shape's image_size; and
  * embeddings of pixels [n,3,S,S]. */
 pasta_status pasta_clip_preprocess(const struct pasta_clip *clip, const struct pasta_image *image, float *pixels,

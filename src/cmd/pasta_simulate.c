@@ -1,8 +1,8 @@
 /* pasta-simulate: trajectories of a simulated user, a type of the trained user model, against a baseline agent in the sketch world. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "collected_report.h"
 #include "common.h"
 #include "pasta/agent/collected.h"
 #include "pasta/agent/image_store.h"
@@ -14,14 +14,16 @@
 #include "pasta/tensor/pt.h"
 #include "pasta/world/sketch.h"
 #include "plan.h"
+#include "record_files.h"
 #include "run_stamp.h"
 #include "simulate_encoder.h"
+#include "simulate_fidelity.h"
 #include "simulate_people.h"
 #include "torch_command.h"
 
 enum { SESSIONS_A_PART = 8 };
 
-static const char *prompts_path, *user_model_path, *model_path, *users_path, *user_id;
+static const char *prompts_path, *user_model_path, *model_path, *users_path, *user_id, *fidelity_path, *features_path;
 
 /* Everything that answers for one worker. */
 struct worker {
@@ -83,9 +85,13 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     const struct pasta_world_settings *world = &context->config.world;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
     struct pasta_collected found;
+    struct pasta_str headline = {0};
     pasta_status status;
 
     torch_manifest(manifest);
+    if ((status = fidelity_headline(user_model_path, true, &headline, err)) != PASTA_OK)
+        goto out;
+    pasta_manifest_note(manifest, "fidelity", headline.data);
     if ((status = pasta_collected_scan(context->out, "prompts.txt", &found, err)) != PASTA_OK)
         goto out;
     pasta_manifest_count(manifest, "sessions", found.sessions);
@@ -102,6 +108,7 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
         goto out;
     status = pasta_manifest_write(manifest, context->out, err);
 out:
+    pasta_str_release(&headline);
     pasta_manifest_free(manifest);
     return status;
 }
@@ -135,6 +142,26 @@ static pasta_status plan(struct simulate *s, struct pasta_err *err)
     return status;
 }
 
+/* What lies in the folder, so that a complete run that is found again says the same words; and how far the user model can be trusted. */
+static pasta_status report(const struct pasta_context *context, struct pasta_err *err)
+{
+    struct pasta_collected found;
+    struct pasta_str text = {0};
+    pasta_status status = pasta_collected_scan(context->out, NULL, &found, err);
+    if (status == PASTA_OK) {
+        pasta_collected_print(&found, context->json, &text);
+        if (context->json) {
+            text.length -= strlen("}\n"); /* reopened */
+            pasta_str_add(&text, ",\"fidelity\":");
+        }
+        status = fidelity_headline(user_model_path, context->json, &text, err);
+    }
+    if (status == PASTA_OK)
+        printf(context->json ? "%s}\n" : "%s", text.data);
+    pasta_str_release(&text);
+    return status;
+}
+
 static pasta_status simulate(struct simulate *s, struct pasta_err *err)
 {
     static const char *const owned[] = {"manifest.json", "sessions.jsonl", "prompts.txt", "settings.json", "parts/", "images/", NULL};
@@ -157,7 +184,7 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     free(weights);
     free(shape);
     free(users);
-    return status == PASTA_OK ? collected_report(context, err) : status;
+    return status == PASTA_OK ? report(context, err) : status;
 }
 
 static void worker_init(struct worker *w, const struct simulate *s)
@@ -219,8 +246,24 @@ static void release(struct simulate *s)
     pasta_prompts_release(&s->prompts);
 }
 
+static pasta_status fidelity(struct pasta_context *context, struct pasta_err *err)
+{
+    const struct { const char *flag, *value; } others[] = {
+        {"prompts", prompts_path}, {"model", model_path}, {"users", users_path}, {"user", user_id}};
+    if (!features_path)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--fidelity: expected --features with the embeddings of its images");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].value)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: not with --fidelity, which simulates the people of its sessions", others[i].flag);
+    return fidelity_run(context, user_model_path, fidelity_path, features_path, err);
+}
+
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
+    if (fidelity_path)
+        return fidelity(context, err);
+    if (features_path)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--features: expected --fidelity with it");
     char *standard = pasta_data_path("prompts/sketch.txt");
     struct simulate s = {.context = context};
 
@@ -241,6 +284,10 @@ static const struct pasta_option options[] = {
      "without it types follow the prior", NULL},
     {"user", PASTA_OPT_STRING, &user_id, "ID", "only this one of --users", NULL},
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with (embed.model)", NULL},
+    {"fidelity", PASTA_OPT_STRING, &fidelity_path, "FILE", "no trajectories: compare with these held-out sessions of real people, one answer "
+     "ahead; in USER-MODEL/fidelity later runs find and quote it", NULL},
+    {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", NULL},
+    RECORDS_SKIP_BAD,
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {0}};
 
@@ -250,6 +297,8 @@ static const struct pasta_command command = {
     .examples = "  pasta-simulate --config configs/sketch.json --user-model runs/user-model --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=1000 --threads 2 --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --users runs/user-model/responsibilities.jsonl --out runs/simulated\n"
+                "  pasta-simulate --user-model runs/user-model --fidelity runs/held-out/sessions.jsonl --features runs/held-out-features "
+                "--out runs/user-model/fidelity\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=30000 --dry-run\n",
     .options = options,
     TORCH_COMMAND};

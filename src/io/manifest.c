@@ -37,7 +37,7 @@ struct pasta_manifest {
     char *program;
     struct pasta_str arguments, config; /* JSON */
     uint64_t seed;
-    struct pairs libraries, counts, splits;
+    struct pairs libraries, counts, notes, splits;
     struct items inputs, outputs;
     char when[32];
 };
@@ -93,6 +93,11 @@ void pasta_manifest_library(struct pasta_manifest *m, const char *name, const ch
 void pasta_manifest_count(struct pasta_manifest *m, const char *name, int64_t count)
 {
     pairs_set(&m->counts, name, pasta_asprintf("%lld", (long long)count));
+}
+
+void pasta_manifest_note(struct pasta_manifest *m, const char *name, const char *json)
+{
+    pairs_set(&m->notes, name, pasta_strdup(json));
 }
 
 void pasta_manifest_split(struct pasta_manifest *m, const char *side, const struct pasta_id_set *ids)
@@ -267,6 +272,8 @@ pasta_status pasta_manifest_write(struct pasta_manifest *m, const char *dir, str
     put_items(&out, "inputs", &m->inputs);
     put_items(&out, "outputs", &m->outputs);
     put_pairs(&out, "counts", &m->counts);
+    if (m->notes.n)
+        put_pairs(&out, "notes", &m->notes);
     if (m->splits.n)
         put_pairs(&out, "splits", &m->splits);
     put_config(&out, &m->config);
@@ -300,6 +307,7 @@ void pasta_manifest_free(struct pasta_manifest *m)
         return;
     pairs_release(&m->libraries);
     pairs_release(&m->counts);
+    pairs_release(&m->notes);
     pairs_release(&m->splits);
     items_release(&m->inputs);
     items_release(&m->outputs);

@@ -87,10 +87,19 @@ static int draw_choice(const struct pasta_user_model *m, const double *utilities
     return best;
 }
 
+/* Probabilities of worse, same, better at a difference of utilities. */
+static void versus_shares(const struct pasta_user_model *m, double difference, double out[3])
+{
+    out[0] = 1 / (1 + exp(m->tie + difference));
+    out[2] = 1 / (1 + exp(m->tie - difference));
+    out[1] = 1 - out[0] - out[2];
+}
+
 static enum pasta_versus draw_versus(const struct pasta_user_model *m, double now, double before, struct pasta_rng *rng)
 {
-    double better = 1 / (1 + exp(m->tie - (now - before))), worse = 1 / (1 + exp(m->tie + (now - before))), u = pasta_rng_uniform(rng);
-    return u < worse ? PASTA_WORSE : u < 1 - better ? PASTA_SAME : PASTA_BETTER;
+    double p[3], u = pasta_rng_uniform(rng);
+    versus_shares(m, now - before, p);
+    return u < p[0] ? PASTA_WORSE : u < 1 - p[2] ? PASTA_SAME : PASTA_BETTER;
 }
 
 /* A whole number 1..10, as raters give. */
@@ -98,6 +107,46 @@ static double draw_rating(const struct pasta_user_model *m, double utility, stru
 {
     double y = m->rating_gain * utility + m->rating_offset + m->rating_noise * pasta_rng_normal(rng);
     return round(fmin(fmax(1 + 9 * y, 1), 10));
+}
+
+/* The mean of draw_rating: 1 + the sum over r = 2..10 of P(rating >= r), where the normal 1 + 9 y is above r - 1/2. */
+static double mean_rating(const struct pasta_user_model *m, double utility)
+{
+    double centre = 1 + 9 * (m->rating_gain * utility + m->rating_offset), spread = 9 * m->rating_noise, mean = 1;
+    for (int r = 2; r <= 10; r++)
+        mean += 0.5 * erfc((r - 0.5 - centre) / (spread * M_SQRT2));
+    return mean;
+}
+
+/* softmax(temperature * utilities) */
+static void choice_shares(const struct pasta_user_model *m, const double *utilities, int n, double *out)
+{
+    double most = -INFINITY, sum = 0;
+    for (int l = 0; l < n; l++)
+        most = fmax(most, utilities[l]);
+    for (int l = 0; l < n; l++)
+        sum += out[l] = exp(m->temperature * (utilities[l] - most));
+    for (int l = 0; l < n; l++)
+        out[l] /= sum;
+}
+
+void pasta_simulated_user_expect(const struct pasta_user_model *m, const double *weights, const double *utilities, int n_columns,
+                                 const double *before, struct pasta_expected_answer *out)
+{
+    *out = (struct pasta_expected_answer){.rating = 0};
+    for (int k = 0; k < m->n_types; k++) {
+        const double *u = utilities + (size_t)k * n_columns;
+        double chosen[PASTA_MAX_SLATE], versus[3];
+        choice_shares(m, u, n_columns, chosen);
+        for (int l = 0; l < n_columns; l++) {
+            double p = weights[k] * chosen[l];
+            out->choice[l] += p;
+            out->rating += p * mean_rating(m, u[l]);
+            versus_shares(m, before ? u[l] - before[k] : NAN, versus);
+            for (int v = 0; v < 3; v++)
+                out->versus[v] += p * versus[v];
+        }
+    }
 }
 
 static pasta_status answer(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,

@@ -68,6 +68,84 @@ refused '{"user_id":"a","gamma":[2,-1]}' 'gamma: expected numbers from 0 to 1'
 : >"$work/empty.jsonl"
 run 3 simulate "$@" --users "$work/empty.jsonl" --out "$work/bad"
 
+# Fidelity. A model without preferences, all its parameters 0 but these: one type, prior 1; heads scale 2^-1000, temperature, tie and gain 1,
+# offset 1/2, noise 1/4. It chooses evenly, rates 5.5 on average, says better with probability 1 / (1 + e).
+run 0 grep -q '^fidelity      not measured$' <("$bin/pasta-simulate" "$@" --out "$work/one" --resume 2>/dev/null)
+grep -q '"notes": {"fidelity": null}' "$work/one/manifest.json" || fail "the manifest says nothing of the fidelity"
+run 0 "$bin/pasta-train-user-model" --config $config --set user_model.types=1 --set user_model.main.steps=1 \
+    --set user_model.fine.steps=1 "${data[@]}" --features "$work/features" --out "$work/trained"
+mkdir "$work/blank"
+cp "$work/trained/config.json" "$work/blank"
+weights=$work/trained/user_model.safetensors
+length=$(od -An -t u8 -N 8 "$weights")
+header=$(tail -c +9 "$weights" | head -c "$length")
+data_at=$((8 + length))
+put() { # TENSOR BYTES (as of printf)
+    local offset
+    offset=$(grep -oE "\"$1\":\{[^}]*\"data_offsets\":\[[0-9]+" <<<"$header" | grep -oE '[0-9]+$')
+    printf "$2" | dd of="$work/blank/user_model.safetensors" bs=1 seek=$((data_at + offset)) conv=notrunc status=none
+}
+{ head -c $data_at "$weights"; head -c $(($(stat -c %s "$weights") - data_at)) /dev/zero; } >"$work/blank/user_model.safetensors"
+half='\0\0\0\0\0\0\340\077' quarter='\0\0\0\0\0\0\320\077' unit='\0\0\0\0\0\0\360\077'
+put heads "\\0\\0\\0\\0\\0\\0\\160\\001$unit$unit$unit$half$quarter"
+put prior "$unit"
+fidelity=(--config $config --features "$work/features" --set evaluate.split=none)
+real=$work/collect/sessions.jsonl
+run 0 simulate "${fidelity[@]}" --user-model "$work/blank" --fidelity "$real" --threads 1 --out "$work/blank/fidelity"
+run 0 simulate "${fidelity[@]}" --user-model "$work/blank" --fidelity "$real" --threads 2 --json --out "$work/fidelity-2"
+cmp -s "$work/stdout" "$work/fidelity-2/fidelity.json" || fail "--json is not fidelity.json"
+same "$work/blank/fidelity" "$work/fidelity-2"
+headline() { sed -n 1p "$work/blank/fidelity/fidelity.json" | grep -oE "\"$1\":\{\"[a-z_]*\":[^,}]*" | sed 's/.*://'; }
+close() { # WHAT FOUND EXPECTED (of awk)
+    awk -v a="$2" "BEGIN { d = a - ($3); exit !(a != \"\" && d < 1e-9 && d > -1e-9) }" || fail "fidelity: $1 $2 instead of $3"
+}
+count() { grep -oE "$1" "$real" | wc -l; }
+turns=$(count '"choice":[0-3]') compared=$(count '"vs_previous":"[a-z]+"')
+close "calibration error" "$(headline choice_calibration_error)" 0
+close rating "$(headline rating)" "5.5 - $(grep -oE '"rating":[0-9]+' "$real" | cut -d: -f2 | awk '{ s += $1 } END { print s / NR }' OFMT=%.12g)"
+close better "$(headline better)" "1 / (1 + exp(1)) - $(count '"vs_previous":"better"') / $compared"
+chi="0"
+for l in 0 1 2 3; do chi="$chi + ($(count "\"choice\":$l") - $turns / 4) ^ 2 / ($turns / 4)"; done
+close chi-square "$(headline position)" "$chi"
+simulate "${fidelity[@]}" --user-model "$work/blank" --fidelity "$real" --out "$work/fidelity-2" --resume 2>/dev/null |
+    grep -qE '^  all +same .* 46\.2 \[46\.2, 46\.2\] ' || fail "the share of same"
+
+# One answer ahead: a turn's expectation comes from the answers before it, and from no other. One session a person.
+rows() { # TURNS-OF-ROWS: expectations of the ratings table
+    grep -oE "\"turn\":\"[$1]\",\"real\":\{[^}]*\},\"simulated\":\{\"value\":[^,]*" "$work/ahead/fidelity.json" | sed 's/"real".*"simulated"//'
+}
+ahead() { run 0 simulate "${fidelity[@]}" --user-model "$work/user" --fidelity "$1" --force --out "$work/ahead"; }
+head -6 "$real" >"$work/six.jsonl"
+ahead "$work/six.jsonl"; first=$(rows 1) second=$(rows 2) third=$(rows 3)
+[ -n "$first" ] && [ -n "$third" ] || fail "no rows by turn"
+sed -E 's/(.*)"choice":[0-3]/\1"choice":0/' "$work/six.jsonl" >"$work/late.jsonl"
+ahead "$work/late.jsonl"
+[ "$first$second$third" = "$(rows 1)$(rows 2)$(rows 3)" ] || fail "the last answer is used for what comes before it"
+sed -E 's/"choice":[0-3]/"choice":0/' "$work/six.jsonl" >"$work/early.jsonl"
+ahead "$work/early.jsonl"
+[ "$first" = "$(rows 1)" ] || fail "an answer is used for itself"
+[ "$second" != "$(rows 2)" ] && [ "$third" != "$(rows 3)" ] || fail "an answer is forgotten"
+
+# Later results quote the report; one of other weights is none.
+quoted() { simulate --config $config --user-model "$work/blank" --set simulate.sessions=1 --force --out "$work/quoted" 2>/dev/null | grep '^fidelity '; }
+quoted | grep -qE '^fidelity      choice calibration error 0\.000 \[.*; simulated less real, 36 turns of 6 people, whether trained on or not$' ||
+    { fail "the report is not quoted"; quoted; }
+grep -q '"notes": {"fidelity": {"sessions":12,' "$work/quoted/manifest.json" || fail "the manifest does not quote the report"
+put heads "\\0\\0\\0\\0\\0\\0\\160\\002"
+quoted | grep -q '^fidelity      not measured: ' || { fail "the report of another model is quoted"; quoted; }
+echo '{"user_model":"x"}' >"$work/blank/fidelity/fidelity.json"
+run 3 simulate --config $config --user-model "$work/blank" --set simulate.sessions=1 --force --out "$work/quoted"
+
+run 0 simulate "${fidelity[@]}" --user-model "$work/user" --fidelity "$real" --dry-run
+grep -qE '^people +6$' "$work/stdout" || { fail "plan of a fidelity report"; cat "$work/stdout"; }
+run 2 simulate "${fidelity[@]}" --user-model "$work/blank" --fidelity "$work/six.jsonl" --out "$work/fidelity-2" --resume
+run 2 simulate --config $config --user-model "$work/user" --fidelity "$real" --out "$work/bad"
+run 2 simulate --config $config --user-model "$work/user" --features "$work/features" --out "$work/bad"
+run 2 simulate "${fidelity[@]}" --user-model "$work/user" --fidelity "$real" --users "$work/users.jsonl" --out "$work/bad"
+run 3 simulate "${fidelity[@]}" --user-model "$work/user" --fidelity "$work/none.jsonl" --out "$work/bad"
+sed 's/"id":"[0-9a-f]*"/"id":"0000"/' "$real" >"$work/unknown.jsonl"
+run 3 simulate "${fidelity[@]}" --user-model "$work/user" --fidelity "$work/unknown.jsonl" --out "$work/bad"
+
 other_world "$bin/pasta-simulate" --config $config --user-model "$work/user" --set simulate.sessions=2
 
 run 0 simulate "$@" --dry-run

@@ -135,6 +135,44 @@ static void answers_follow_the_model(void **state)
     pasta_user_model_free(m);
 }
 
+/* What is expected is the mean of what is drawn, and without a turn before there is nothing to compare. */
+static void expectations_are_means_of_answers(void **state)
+{
+    (void)state;
+    make_session();
+    struct pasta_user_model *m = make_model();
+    struct pasta_simulated_user *u = new_user(m, pasta_simulated_prior(m), NULL);
+    struct pasta_rater rater = pasta_simulated_user_rater(u);
+    struct pasta_err err = {0};
+    struct pasta_expected_answer expected;
+    double utilities[2 * L], before[2], chosen[L] = {0}, versus[3] = {0}, sum = 0, squares = 0;
+    m->rating_gain = 0.4; /* so that some ratings meet the ends of the scale */
+    for (int k = 0; k < 2; k++) {
+        before[k] = utility(m, k, 0, 1);
+        for (int l = 0; l < L; l++)
+            utilities[k * L + l] = utility(m, k, 1, l);
+    }
+    pasta_simulated_user_expect(m, m->prior, utilities, L, before, &expected);
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        struct pasta_answer a;
+        assert_int_equal(rater.answer(rater.ctx, &session, 0, 5, i, &a, &err), PASTA_OK);
+        chosen[a.choice]++;
+        versus[a.versus - PASTA_WORSE]++;
+        sum += a.rating;
+        squares += a.rating * a.rating;
+    }
+    for (int l = 0; l < L; l++)
+        assert_true(near(chosen[l] / DRAWS, expected.choice[l], DRAWS));
+    for (int v = 0; v < 3; v++)
+        assert_true(near(versus[v] / DRAWS, expected.versus[v], DRAWS));
+    double mean = sum / DRAWS, deviation = sqrt(squares / DRAWS - mean * mean);
+    assert_true(fabs(mean - expected.rating) < 4.5 * deviation / sqrt(DRAWS));
+    pasta_simulated_user_expect(m, m->prior, utilities, L, NULL, &expected);
+    assert_true(isnan(expected.versus[0]) && isnan(expected.versus[2]) && fabs(mean - expected.rating) < 0.2);
+    pasta_simulated_user_free(u);
+    pasta_user_model_free(m);
+}
+
 /* Types of people who are sure, and of one who is not: whom a session follows is drawn evenly, and then by that one's posterior. */
 static void types_follow_the_posteriors(void **state)
 {
@@ -219,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_follow_the_model),
+        cmocka_unit_test(expectations_are_means_of_answers),
         cmocka_unit_test(types_follow_the_posteriors),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(the_first_turn_compares_nothing),

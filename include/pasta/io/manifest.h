@@ -1,7 +1,7 @@
 /* manifest.h: manifest.json, written last, so that a run folder without one is known to be unfinished.
  *
  * Holds arguments, project version and commit, library versions, the resolved configuration, seed, SHA-256 of every input, counts
- * of what was read and written, the sides of splits, wall time, and SHA-256 of every output. A folder is hashed as one:
+ * of what was read and written, notes, the sides of splits, wall time, and SHA-256 of every output. A folder is hashed as one:
  * `find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum` within it, hidden files left out.
  *
  *     struct pasta_manifest *m = pasta_manifest_new("pasta-collect", argc, argv, &config);
@@ -22,6 +22,8 @@ void pasta_manifest_library(struct pasta_manifest *m, const char *name, const ch
 pasta_status pasta_manifest_input(struct pasta_manifest *m, const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_manifest_output(struct pasta_manifest *m, const char *dir, const char *name, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_manifest_count(struct pasta_manifest *m, const char *name, int64_t count);
+/* What a reader of the results has to know beside them; `json` is the text of a value. */
+void pasta_manifest_note(struct pasta_manifest *m, const char *name, const char *json);
 /* A side of a split: how many ids, and their hash (id_set.h). The set is sorted. */
 void pasta_manifest_split(struct pasta_manifest *m, const char *side, const struct pasta_id_set *ids);
 pasta_status pasta_manifest_write(struct pasta_manifest *m, const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -37,4 +37,15 @@ void pasta_simulated_user_free(struct pasta_simulated_user *u);
 struct pasta_rater pasta_simulated_user_rater(struct pasta_simulated_user *u);
 /* The type of the user of one session, for the record's user_type. */
 int pasta_simulated_user_type(const struct pasta_simulated_user *u, uint64_t seed, uint32_t session);
+
+/* The same answers in expectation, of a person known by a distribution over types: exact, nothing is drawn. */
+struct pasta_expected_answer {
+    double choice[PASTA_MAX_SLATE]; /* probability of each column */
+    double rating;                  /* mean, of whole numbers 1..10, of the column that the simulated user chooses */
+    double versus[3];               /* worse, same, better: its own choice against `before` */
+};
+/* weights [K]; utilities [K,L] of a turn (pasta_user_turn_utilities), 1 <= L <= PASTA_MAX_SLATE; before [K]: utilities of the column chosen
+ * in the turn before, or NULL: versus is then NAN. */
+void pasta_simulated_user_expect(const struct pasta_user_model *model, const double *weights, const double *utilities, int n_columns,
+                                 const double *before, struct pasta_expected_answer *out);
 #endif

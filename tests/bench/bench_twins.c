@@ -43,16 +43,18 @@ enum { RIVALS = 3 };
 /* False, and a word why, where there is no PyTorch. */
 static bool twin_start(struct bench *b, struct twin *t, const struct rival *r)
 {
-    const char *python = getenv("PASTA_PYTHON"), *ours = getenv("OPENBLAS_CORETYPE"), *kernels = r->kernels ? r->kernels : r->threads ? ours : NULL;
+    const char *named = getenv("PASTA_PYTHON"), *ours = getenv("OPENBLAS_CORETYPE"), *kernels = r->kernels ? r->kernels : r->threads ? ours : NULL;
     char *json = pasta_asprintf("{\"threads\": %d, %s}", r->threads, r->settings), *entry = kernels ? pasta_asprintf("OPENBLAS_CORETYPE=%s", kernels) : NULL;
-    char *argv[] = {"python3", "tests/bench/twin.py", json, NULL}, **env = environment(entry);
+    char *python = pasta_strdup(named && *named ? named : "/usr/bin/python3"); /* Python looks for its modules where argv[0] is */
+    char *argv[] = {python, "tests/bench/twin.py", json, NULL}, **env = environment(entry);
     struct pasta_err err = {0};
-    const bool started = bench_child_start(&t->child, python && *python ? python : "/usr/bin/python3", argv, env, &err) == PASTA_OK;
+    const bool started = bench_child_start(&t->child, python, argv, env, &err) == PASTA_OK;
     if (!started) {
         bench_child_stop(&t->child);
         bench_skip(b, "PyTorch's twin of it: no Python with torch (package python3-torch; PASTA_PYTHON names another interpreter)");
     }
     free(env);
+    free(python);
     free(entry);
     free(json);
     return started;

@@ -103,6 +103,7 @@ enum metric {
     CHOICE, CHOICE_LOSS, CALIBRATION, VERSUS, PAIR, PAIR_UNTIED, PAIR_HALF, PAIR_CALIBRATION, RATING_POOLED, RATING_WITHIN,
     RANKING_INVERSIONS, RANKING_PAIRS, RANKING_WITHIN, RANKING_POOLED, AGREEMENT, EFFECTIVE_TYPES, METRICS
 };
+_Static_assert(EVALUATE_BINS == 10, "the rules below say 10");
 static const struct { const char *name, *rule; } metric_names[METRICS] = {
     [CHOICE] = {"choice accuracy", "likeliest column"},
     [CHOICE_LOSS] = {"choice loss, nats (lower is better)", "-log probability"},
@@ -490,8 +491,8 @@ static void splits_table(struct evaluate_results *r)
     struct pasta_str note = {0};
     pasta_str_printf(&note, "Hashes: SHA-256 of the sorted ids, one a line. Of %lld answers %lld were left out, because a user model was "
                             "trained on what this evaluation holds out.", (long long)split->answers, (long long)split->left_out);
-    if (split->nameless)
-        pasta_str_printf(&note, " %lld answers name no person: whether they are held out cannot be told.", (long long)split->nameless);
+    if (split->nameless && split->by[EVALUATE_PEOPLE])
+        pasta_str_printf(&note, " %lld answers name no person: whether theirs is held out cannot be told.", (long long)split->nameless);
     if (split->unknown)
         pasta_str_printf(&note, " %d user models do not say what they were trained on.", split->unknown);
     struct pasta_table *t = evaluate_table_add(r, "splits", "What was held out", note.data);

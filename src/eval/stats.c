@@ -15,7 +15,7 @@ struct pasta_bootstrap {
 };
 
 /* The draws of all statistics are kept while they take at most this many bytes; beyond, each statistic draws them again. */
-static const double KEEP_BYTES = 128e6;
+static const double KEEP_BYTES = 64e6;
 
 static void draw(uint64_t seed, int64_t resample, int64_t clusters, double *weights)
 {

@@ -194,7 +194,7 @@ static double first_weight(const void *ctx, const double *weights)
 static void large_populations_draw_alike(void **state)
 {
     (void)state;
-    enum { MANY = 40000, FEW = 300, MORE = 450 };
+    enum { MANY = 40000, FEW = 300, MORE = 1700 };
     struct record kept = {calloc(FEW + 1, sizeof(double)), 0}, again = {calloc(MORE + 1, sizeof(double)), 0};
     struct record *at = &kept;
     struct pasta_bootstrap *boot = pasta_bootstrap_new(7, MANY, FEW);

@@ -93,6 +93,12 @@ static const struct key keys[] = {
     N("user_model.held_out", user_model.held_out, "0.1", 0, 0.9, 'O', "share of users whose likelihood is reported, not trained on"),
     N("user_model.held_out_prompts", user_model.held_out_prompts, "0", 0, 0.9, 'O',
       "share of prompts whose records are passed over, for an evaluation by prompt"),
+    I("user_model.restarts", user_model.restarts, "1", 1, 1000, 'O', "fits from different random numbers; the best held-out likelihood wins"),
+    I("user_model.reseed", user_model.reseed, "0", 0, 1e6, 'O', "dead or duplicate types started anew in a fit, at most"),
+    N("user_model.dead", user_model.dead, "0.1", 0, 1, 'O', "a type is dead whose share of the users is below this part of 1/K"),
+    N("user_model.duplicate", user_model.duplicate, "0.05", 0, 1, 'O',
+      "types are duplicates whose probabilities of the training answers differ by less than this on average"),
+    I("user_model.least_users", user_model.least_users, "5", 0, 1e9, 'O', "a type with fewer users in training is warned of"),
     TRAIN("user_model.main", user_model.main, "50000", "2048", "3e-4", "10000", "1e-4", "0", 'P', 'O'),
     TRAIN("user_model.fine", user_model.fine, "50000", "8", "3e-7", "10000", "1e-2", "0.5", 'P', 'P'),
 

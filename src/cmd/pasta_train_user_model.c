@@ -12,10 +12,8 @@
 #include "pasta/base/log.h"
 #include "pasta/base/mem.h"
 #include "pasta/base/paths.h"
-#include "pasta/base/progress.h"
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
-#include "pasta/io/metrics.h"
 #include "pasta/tensor/pt.h"
 #include "pasta/user/em.h"
 #include "plan.h"
@@ -23,11 +21,7 @@
 #include "record_files.h"
 #include "torch_command.h"
 #include "trained_on.h"
-
-/* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus
- * run on one thread, and their bytes do not depend on --threads. */
-#define WORK_FOR_THREADS 2e10
-enum { LOG_EVERY = 10 }; /* steps between rows of metrics.jsonl, besides those at which the target is copied */
+#include "user_model_fit.h"
 
 static struct pasta_strings session_paths, preference_paths, rating_paths;
 static const char *features_path;
@@ -36,9 +30,7 @@ struct training {
     const struct pasta_context *context;
     struct pasta_features *features;
     struct pasta_user_data *data;
-    struct pasta_em *em;
-    struct pasta_metrics *metrics;
-    char *checkpoint;
+    struct user_model_fits fits;
 };
 
 /* --- data ------------------------------------------------------------------------------------------------------------------------ */
@@ -95,75 +87,6 @@ static pasta_status load(struct training *t, struct pasta_err *err)
     return status;
 }
 
-/* --- training -------------------------------------------------------------------------------------------------------------------- */
-
-static void record(struct training *t, const struct pasta_em_metrics *m)
-{
-    const struct { const char *name; double value; } rows[] = {
-        {"loss", m->loss}, {"loss/pair", m->pair}, {"loss/rating", m->rating}, {"loss/choice", m->choice}, {"loss/cross_turn", m->versus},
-        {"loglik/train", m->train_loglik}, {"loglik/held_out", m->held_out_loglik}, {"responsibilities/entropy", m->responsibility_entropy},
-        {"types/effective", m->effective_types}, {"heads/temperature", m->temperature}, {"heads/scale", m->scale}, {"heads/tie", m->tie},
-        {"heads/rating_noise", m->rating_noise}, {"learning_rate", m->learning_rate}, {"gradient_norm", m->grad_norm}};
-    int64_t step = pasta_em_position(t->em);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (isfinite(rows[i].value))
-            pasta_metrics_put(t->metrics, step, rows[i].name, rows[i].value);
-    for (int k = 0; m->copied && k < (int)t->context->config.user_model.types; k++) {
-        char name[32];
-        snprintf(name, sizeof name, "prior/%d", k);
-        pasta_metrics_put(t->metrics, step, name, pasta_em_prior(t->em)[k]);
-    }
-}
-
-static pasta_status save_checkpoint(struct training *t, struct pasta_err *err)
-{
-    pasta_status status = pasta_metrics_flush(t->metrics, err);
-    return status == PASTA_OK ? pasta_em_save(t->em, t->checkpoint, err) : status;
-}
-
-static pasta_status train(struct training *t, struct pasta_err *err)
-{
-    const struct pasta_user_model_settings *s = &t->context->config.user_model;
-    int64_t total = pasta_em_total(t->em);
-    struct pasta_progress progress;
-    pasta_status status = PASTA_OK;
-    pasta_progress_init(&progress, "train-user-model", "steps", total);
-    progress.done = progress.first = pasta_em_position(t->em);
-    while (status == PASTA_OK && pasta_em_position(t->em) < total) {
-        struct pasta_em_metrics metrics;
-        int64_t every = pasta_em_fine(t->em) ? s->fine.checkpoint_every : s->main.checkpoint_every;
-        if ((status = pasta_em_step(t->em, &metrics, err)) != PASTA_OK)
-            break;
-        int64_t step = pasta_em_position(t->em);
-        if (metrics.copied || step % LOG_EVERY == 0 || step == total)
-            record(t, &metrics);
-        pasta_progress_add(&progress, 1);
-        bool stop = pasta_stop_asked() && step < total;
-        if (stop || (every > 0 && step % every == 0) || step == total)
-            status = save_checkpoint(t, err);
-        if (status == PASTA_OK && stop)
-            status = pasta_fail(err, PASTA_ERR_STOPPED, "stopped after step %lld of %lld; --resume goes on from there", (long long)step,
-                                (long long)total);
-    }
-    pasta_progress_done(&progress);
-    return status;
-}
-
-static pasta_status make_model(struct training *t, struct pasta_err *err)
-{
-    bool resumed = t->context->resume && pasta_file_exists(t->checkpoint);
-    pasta_status status = resumed ? pasta_em_load(t->em, t->checkpoint, err) : pasta_em_start(t->em, t->context->threads, err);
-    if (status == PASTA_OK && !resumed)
-        pasta_info("%lld steps; tastes start %s", (long long)pasta_em_total(t->em),
-                   pasta_em_clustered(t->em) ? "from clusters of the users" : "at random");
-    if (status == PASTA_OK)
-        status = pasta_metrics_open(&t->metrics, t->context->out, resumed ? pasta_em_position(t->em) : -1, err);
-    if (status == PASTA_OK)
-        status = train(t, err);
-    pasta_status closed = pasta_metrics_close(t->metrics, status == PASTA_OK ? err : NULL);
-    return status == PASTA_OK ? closed : status;
-}
-
 /* --- results --------------------------------------------------------------------------------------------------------------------- */
 
 /* responsibilities.jsonl: one row a user with an id, from all of the user's observations under the final model. */
@@ -173,7 +96,7 @@ static pasta_status write_responsibilities(struct training *t, const struct past
     size_t K = (size_t)m->n_types;
     double *loglik = pasta_malloc((size_t)counts.users * K * sizeof *loglik), *gamma = pasta_malloc(K * sizeof *gamma);
     struct pasta_str text = {0};
-    pasta_status status = pasta_em_user_loglik(t->em, loglik, err);
+    pasta_status status = pasta_em_user_loglik(t->fits.best, loglik, err);
     for (int64_t u = 0; status == PASTA_OK && u < counts.users; u++) {
         const char *id = pasta_user_data_user(t->data, (int)u);
         if (id == NULL)
@@ -214,14 +137,14 @@ static pasta_status finish(struct training *t, struct pasta_err *err)
     const struct pasta_context *context = t->context;
     struct pasta_user_counts c = pasta_user_data_counts(t->data);
     struct pasta_user_model *model = NULL;
-    pasta_status status = pasta_em_model(t->em, &model, err);
+    pasta_status status = pasta_em_model(t->fits.best, &model, err);
     if (status != PASTA_OK)
         return status;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
     torch_manifest(manifest);
     const struct { const char *name; int64_t value; } counts[] = {
         {"users", c.users}, {"held_out_users", c.held_out_users}, {"pairs", c.pairs}, {"ratings", c.ratings}, {"turns", c.turns},
-        {"comparisons", c.comparisons}, {"images", c.images}, {"prompts", c.prompts}, {"steps", pasta_em_position(t->em)}};
+        {"comparisons", c.comparisons}, {"images", c.images}, {"prompts", c.prompts}, {"steps", pasta_em_position(t->fits.best)}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         pasta_manifest_count(manifest, counts[i].name, counts[i].value);
     if ((status = pasta_user_model_save(model, context->out, err)) == PASTA_OK &&
@@ -229,6 +152,8 @@ static pasta_status finish(struct training *t, struct pasta_err *err)
         status = add_inputs(manifest, err);
     if (status == PASTA_OK)
         status = trained_on_write(context->out, t->data, manifest, err);
+    if (status == PASTA_OK)
+        status = user_model_health_write(context, &t->fits, manifest, err);
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++)
         status = pasta_manifest_output(manifest, context->out, outputs[i], err);
     if (status == PASTA_OK)
@@ -262,11 +187,13 @@ static pasta_status report(const struct training *t, struct pasta_err *err)
                          (long long)c.comparisons, m->n_types, exp(entropy), m->temperature);
     for (int k = 0; k < m->n_types; k++)
         pasta_str_printf(&text, t->context->json ? "%s%.4f" : "%s%.3f", k == 0 ? "" : t->context->json ? "," : " ", m->prior[k]);
-    fputs(text.data, stdout);
-    fputs(t->context->json ? "]}\n" : "\n", stdout);
+    pasta_str_add(&text, t->context->json ? "]" : "\n");
+    status = user_model_health_report(t->context, &text, err);
+    if (status == PASTA_OK)
+        printf("%s%s", text.data, t->context->json ? "}\n" : "");
     pasta_str_release(&text);
     pasta_user_model_free(m);
-    return PASTA_OK;
+    return status;
 }
 
 /* --- the stage ------------------------------------------------------------------------------------------------------------------- */
@@ -314,24 +241,19 @@ static pasta_status stamp(const struct pasta_context *context, struct pasta_err 
 static pasta_status fit(struct training *t, struct pasta_err *err)
 {
     static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", TRAINED_PROMPTS, "metrics.jsonl",
-                                        "events.out.tfevents.0.pasta",
+                                        "events.out.tfevents.0.pasta", USER_MODEL_FIT, USER_MODEL_RESTARTS "/",
                                         "checkpoint.safetensors", "settings.json", NULL};
     const struct pasta_context *context = t->context;
-    const struct pasta_config *config = &context->config;
     bool complete = false;
     pasta_status status;
-    pt_threads(1);
-    if ((status = pasta_em_new(&config->user_model, config->seed, config->device, t->data, &t->em, err)) != PASTA_OK ||
+    if ((status = user_model_fits_new(context, t->data, &t->fits, err)) != PASTA_OK ||
         (status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
         (status = stamp(context, err)) != PASTA_OK)
         return status;
-    if (pasta_em_work(t->em) >= WORK_FOR_THREADS)
-        pt_threads(context->threads);
-    t->checkpoint = pasta_path_join(context->out, "checkpoint.safetensors");
     if (complete) {
         pasta_info("'%s' is complete: nothing to do", context->out);
     } else {
-        status = make_model(t, err);
+        status = user_model_fit(context, t->data, &t->fits, err);
         if (status == PASTA_OK)
             status = finish(t, err);
     }
@@ -344,10 +266,9 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     pasta_status status = load(&t, err);
     if (status == PASTA_OK)
         status = context->dry_run ? plan(&t) : fit(&t, err);
-    pasta_em_free(t.em);
+    user_model_fits_release(&t.fits);
     pasta_user_data_free(t.data);
     pasta_features_close(t.features);
-    free(t.checkpoint);
     return status;
 }
 

@@ -34,6 +34,7 @@ enum em_phase em_phase_at(const struct pasta_em *em, int64_t position, int64_t *
 }
 
 int64_t pasta_em_position(const struct pasta_em *em) { return em->position; }
+int64_t pasta_em_reseeded(const struct pasta_em *em) { return em->reseeded; }
 int64_t pasta_em_total(const struct pasta_em *em) { return em_phase_steps(em, EM_MAIN) + em_phase_steps(em, EM_FINE); }
 const double *pasta_em_prior(const struct pasta_em *em) { return em->prior; }
 bool pasta_em_clustered(const struct pasta_em *em) { return em->clustered; }
@@ -92,7 +93,7 @@ pasta_status em_begin(struct pasta_em *em, const struct pasta_user_model *start,
     user_net_init(&em->online, start, em->taste_basis, em->device, em->seed);
     user_net_copy(&em->target, &em->online);
     memcpy(em->prior, start->prior, (size_t)em->n_types * sizeof *em->prior);
-    em->position = 0;
+    em->position = em->reseeded = 0;
     em->started = true;
     return pt_scope_close(err);
 }
@@ -286,14 +287,15 @@ static pasta_status copy_target(struct pasta_em *em, enum em_phase phase, struct
     if (status == PASTA_OK)
         status = em_evidence(em, &em->target, phase, false, em->evidence, err);
     out->copied = true;
-    out->train_loglik = em_mean_loglik(em, phase, false);
-    out->held_out_loglik = em_mean_loglik(em, phase, true);
+    out->train_loglik = em_mean_loglik(em, em->evidence, phase, false);
+    out->held_out_loglik = em_mean_loglik(em, em->evidence, phase, true);
     return status;
 }
 
 pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, struct pasta_err *err)
 {
-    struct pasta_em_metrics metrics = {.train_loglik = NAN, .held_out_loglik = NAN};
+    struct pasta_em_metrics metrics = {.train_loglik = NAN, .held_out_loglik = NAN, .dead_types = NAN, .duplicate_types = NAN,
+                                       .reseeded_types = NAN};
     int64_t step;
     enum em_phase phase = em_phase_at(em, em->position, &step);
     pasta_status started = em->started ? PASTA_OK : pasta_em_start(em, 1, err);
@@ -303,6 +305,10 @@ pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, st
         em_optim_new(em, phase);
     if (step % em->settings->target_every == 0) {
         pasta_status status = copy_target(em, phase, &metrics, err);
+        if (status == PASTA_OK)
+            status = em_reseed(em, phase, step, &metrics, err);
+        if (status == PASTA_OK && metrics.reseeded_types > 0)
+            status = copy_target(em, phase, &metrics, err);
         if (status != PASTA_OK)
             return status;
     }

@@ -1,7 +1,7 @@
 /* em_checkpoint.c: a fit on disk, so that a resumed one ends with the bytes of an uninterrupted one.
  *
  * One safetensors file: online and target parameters, optimiser moments (f32), prior and evidence (f64), and `position`: steps done,
- * optimiser steps, phase of the optimiser (i64). Batches are functions of the position, so no other random state exists.
+ * optimiser steps, phase of the optimiser, types started anew (i64). Batches are functions of the position, so no other random state exists.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static void list_params(struct tensor_list *list, const char *prefix, const stru
 pasta_status pasta_em_save(struct pasta_em *em, const char *path, struct pasta_err *err)
 {
     struct tensor_list list = {0};
-    int64_t position[3] = {em->position, em->optim != NULL ? pasta_optim_steps(em->optim) : 0,
-                           em->optim == NULL ? -1 : (int64_t)em->optim_phase};
+    int64_t position[4] = {em->position, em->optim != NULL ? pasta_optim_steps(em->optim) : 0,
+                           em->optim == NULL ? -1 : (int64_t)em->optim_phase, em->reseeded};
     pt_scope_open();
     list_params(&list, "online", &em->online.params);
     list_params(&list, "target", &em->target.params);
@@ -47,7 +47,7 @@ pasta_status pasta_em_save(struct pasta_em *em, const char *path, struct pasta_e
     pasta_status status = pt_scope_close(err);
     list_add(&list, "prior", PASTA_ST_F64, em->prior, em->n_types);
     list_add(&list, "evidence", PASTA_ST_F64, em->evidence, (int64_t)em->n_groups * em->n_types);
-    list_add(&list, "position", PASTA_ST_I64, position, 3);
+    list_add(&list, "position", PASTA_ST_I64, position, 4);
     const char *const meta[][2] = {{"schema", "pasta.user_model_checkpoint/1"}, {"encoder", pasta_features_encoder(em->data->features)}};
     if (status == PASTA_OK)
         status = pasta_safetensors_write(path, list.items, list.n, meta, 2, err);
@@ -88,8 +88,8 @@ static pasta_status load_array(const struct pasta_safetensors *file, const char 
 
 static pasta_status load_all(struct pasta_em *em, const struct pasta_safetensors *file, struct pasta_err *err)
 {
-    int64_t position[3];
-    pasta_status status = load_array(file, "position", PASTA_ST_I64, 3, position, err);
+    int64_t position[4];
+    pasta_status status = load_array(file, "position", PASTA_ST_I64, 4, position, err);
     if (status != PASTA_OK)
         return status;
     if (position[0] < 0 || position[0] > pasta_em_total(em) || position[1] < 0 || position[2] < -1 || position[2] > EM_FINE)
@@ -114,6 +114,7 @@ static pasta_status load_all(struct pasta_em *em, const struct pasta_safetensors
         status = load_array(file, "evidence", PASTA_ST_F64, (int64_t)em->n_groups * em->n_types, em->evidence, err);
     if (status == PASTA_OK) {
         em->position = position[0];
+        em->reseeded = position[3];
         em->started = true;
     }
     return status;

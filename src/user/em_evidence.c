@@ -76,8 +76,7 @@ pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, 
     return status;
 }
 
-/* Log of the weighted sum over types; gamma may be NULL. */
-static double mixture(const double *prior, const double *loglik, int K, double *gamma)
+double em_mixture(const double *prior, const double *loglik, int K, double *gamma)
 {
     double max = -INFINITY, sum = 0;
     for (int k = 0; k < K; k++)
@@ -91,10 +90,10 @@ static double mixture(const double *prior, const double *loglik, int K, double *
 
 void em_responsibility(const struct pasta_em *em, size_t group, double *gamma)
 {
-    mixture(em->prior, em->evidence + group * (size_t)em->n_types, em->n_types, gamma);
+    em_mixture(em->prior, em->evidence + group * (size_t)em->n_types, em->n_types, gamma);
 }
 
-double em_mean_loglik(const struct pasta_em *em, enum em_phase phase, bool held_out)
+double em_mean_loglik(const struct pasta_em *em, const double *evidence, enum em_phase phase, bool held_out)
 {
     const struct pasta_user_data *data = em->data;
     bool *counted = pasta_calloc(em->n_groups, sizeof *counted);
@@ -108,10 +107,22 @@ double em_mean_loglik(const struct pasta_em *em, enum em_phase phase, bool held_
             observations++;
             size_t group = em_group(em, (enum observation_kind)kind, i);
             if (!counted[group])
-                sum += mixture(em->prior, em->evidence + group * (size_t)em->n_types, em->n_types, NULL);
+                sum += em_mixture(em->prior, evidence + group * (size_t)em->n_types, em->n_types, NULL);
             counted[group] = true;
         }
     }
     free(counted);
     return observations > 0 ? sum / (double)observations : NAN;
+}
+
+pasta_status pasta_em_loglik(const struct pasta_em *em, double *train, double *held_out, struct pasta_err *err)
+{
+    double *evidence = pasta_malloc(em->n_groups * (size_t)em->n_types * sizeof *evidence);
+    pasta_status status = em_evidence(em, &em->online, EM_FINE, false, evidence, err);
+    if (status == PASTA_OK) {
+        *train = em_mean_loglik(em, evidence, EM_FINE, false);
+        *held_out = em_mean_loglik(em, evidence, EM_FINE, true);
+    }
+    free(evidence);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* em_state.h: what a running fit holds; shared by em.c (steps), em_evidence.c (E-step), em_start.c and em_checkpoint.c. */
+/* em_state.h: what a running fit holds; shared by em.c (steps) and its parts, em_*.c. */
 #ifndef PASTA_USER_EM_STATE_H
 #define PASTA_USER_EM_STATE_H
 #include "pasta/tensor/optim.h"
@@ -44,6 +44,7 @@ struct pasta_em {
     struct em_picks picks[OBS_KINDS];
     int64_t *seen;              /* [G] position + 1 of the last step whose batch held the group */
     struct user_batch batch;
+    int64_t reseeded;           /* types started anew so far */
 };
 
 int64_t em_phase_steps(const struct pasta_em *em, enum em_phase phase);  /* 0 for a phase without data of its kinds */
@@ -54,6 +55,15 @@ pasta_status em_begin(struct pasta_em *em, const struct pasta_user_model *start,
 /* A new optimiser for the phase, over the online parameters. */
 void em_optim_new(struct pasta_em *em, enum em_phase phase);
 
+/* --- em_types.c --- */
+/* As pasta_em_types, from evidence [G,K] under the online parameters. */
+pasta_status em_types(const struct pasta_em *em, const double *evidence, struct pasta_em_type *out, struct pasta_err *err) PASTA_MUST_CHECK;
+
+/* --- em_reseed.c --- */
+/* After a copy of the target in the first half of a phase: looks for dead and duplicate types and starts them anew, as far as the settings
+ * allow it. Says so in *out; where types were started anew, the target has to be copied again. */
+pasta_status em_reseed(struct pasta_em *em, enum em_phase phase, int64_t step, struct pasta_em_metrics *out, struct pasta_err *err) PASTA_MUST_CHECK;
+
 /* --- em_start.c --- */
 double em_cosine(const struct pasta_user_data *data, int32_t image, int32_t text);
 
@@ -62,8 +72,10 @@ size_t em_group(const struct pasta_em *em, enum observation_kind kind, size_t i)
 /* Log-likelihood of all observations of the kinds in the phase under `net`, summed by group (or by user): out [G,K] or [users,K]. */
 pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out,
                          struct pasta_err *err) PASTA_MUST_CHECK;
+/* log sum_k prior_k exp(loglik_k); gamma [K], the posterior, may be NULL. */
+double em_mixture(const double *prior, const double *loglik, int K, double *gamma);
 /* gamma [K] of a group under the present prior. */
 void em_responsibility(const struct pasta_em *em, size_t group, double *gamma);
-/* Mean log-likelihood an observation under the present evidence, over training or held-out groups; NAN where there are none. */
-double em_mean_loglik(const struct pasta_em *em, enum em_phase phase, bool held_out);
+/* Mean log-likelihood an observation by evidence [G,K], over training or held-out groups; NAN where there are none. */
+double em_mean_loglik(const struct pasta_em *em, const double *evidence, enum em_phase phase, bool held_out);
 #endif

@@ -12,7 +12,7 @@ run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --threads 1 --out "$work/one"
 grep -qx 'data         6 users (1 held out), 30 pairs, 30 ratings, 36 turns, 24 comparisons' "$work/stdout" || { fail "summary"; cat "$work/stdout"; }
 cp "$work/stdout" "$work/summary"
 run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --threads 2 --out "$work/two" --json
-grep -q '^{"types":2,.*"turns":36,.*"prior":\[0[.0-9]*,0[.0-9]*\]}$' "$work/stdout" || { fail "--json"; cat "$work/stdout"; }
+grep -q '^{"types":2,.*"turns":36,.*"prior":\[0[.0-9]*,0[.0-9]*\],"fit":{.*}}$' "$work/stdout" || { fail "--json"; cat "$work/stdout"; }
 same "$work/one" "$work/two"
 [ "$(wc -l <"$work/one/responsibilities.jsonl")" = 6 ] || fail "responsibilities"
 [ "$(grep -c '"held_out":true' "$work/one/responsibilities.jsonl")" = 1 ] || fail "held-out users in responsibilities.jsonl"
@@ -54,6 +54,39 @@ run 2 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/stopped
 grep -q 'prior_momentum' "$work/stderr" || { fail "other settings are not named"; cat "$work/stderr"; }
 run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/stopped" --resume
 same "$work/long" "$work/stopped"
+
+# Of several fits the one with the best held-out likelihood is kept; fit 0 is the run without restarts; a stopped run goes on in the fit where it was.
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --set user_model.restarts=3 --out "$work/best"
+cp "$work/stdout" "$work/best-summary"
+for file in checkpoint.safetensors metrics.jsonl; do
+    cmp -s "$work/best/restarts/0/$file" "$work/long/$file" || fail "fit 0 is another than that of a run without restarts: $file"
+    cmp -s "$work/best/restarts/0/$file" "$work/best/restarts/1/$file" && fail "fits 0 and 1 are the same: $file"
+done
+kept=$(sed -n 's/^  fit \([0-9]\) .*held out \(-\{0,1\}[.0-9]*\).*/\2 \1/p' "$work/stdout" | sort -g | tail -n 1 | cut -d' ' -f2)
+grep -q "^  fit $kept .*; kept$" "$work/stdout" || { fail "not the best fit is kept"; cat "$work/stdout"; }
+grep -q "\"kept\":$kept,.*\"reseeded\":0" "$work/best/fit.json" || { fail "fit.json"; cat "$work/best/fit.json"; }
+cmp -s "$work/best/restarts/$kept/metrics.jsonl" "$work/best/metrics.jsonl" || fail "the curves are not those of the fit that is kept"
+"$bin/pasta-train-user-model" "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --set user_model.restarts=3 --out "$work/again" >"$work/stdout" 2>"$work/stderr" &
+pid=$!
+for _ in $(seq 1000); do [ -e "$work/again/restarts/1/checkpoint.safetensors" ] && break; sleep 0.01; done
+kill -TERM $pid; wait $pid; code=$?
+[ $code = 75 ] || fail "exit $code instead of 75 after SIGTERM in a restart"
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --set user_model.restarts=3 --out "$work/again" --resume
+cmp -s "$work/stdout" "$work/best-summary" || fail "a resumed run with restarts tells something else"
+same "$work/best" "$work/again"
+run 0 train "$@" "${s[@]}" --out "$work/again" --force
+[ ! -e "$work/again/restarts" ] || fail "--force leaves restarts behind"
+
+# What is wrong with the types is said in words, in fit.json, in the curves and in the manifest; answers of six people are too few for eight.
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --set user_model.types=8 --out "$work/eight"
+grep -q 'warning: duplicate types, .*0\.05 on average: [0-7] of [0-7] (0.0' "$work/stderr" || { fail "duplicates are not named"; cat "$work/stderr"; }
+grep -q 'warning: types of fewer than 5 users in training: 0, 1, 2, 3, 4, 5, 6, 7$' "$work/stderr" || fail "types of few users are not named"
+grep -q 'warning: K = 8 may be too large' "$work/stderr" || fail "K is not named"
+grep -q '"duplicate_types": [1-7]' "$work/eight/manifest.json" || fail "duplicates are not in the manifest"
+grep -q '"types/duplicate":[1-7]' "$work/eight/metrics.jsonl" || fail "duplicates are not in metrics.jsonl"
+grep -q '"duplicate_of":[0-7]' "$work/eight/fit.json" || fail "duplicates are not in fit.json"
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --set user_model.types=1 --set user_model.least_users=0 --out "$work/single"
+[ ! -s "$work/stderr" ] || ! grep -q warning "$work/stderr" || { fail "a warning of nothing"; cat "$work/stderr"; }
 
 run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --out "$work/one" --resume
 cmp -s "$work/stdout" "$work/summary" || fail "a complete run tells something else"

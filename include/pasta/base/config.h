@@ -81,6 +81,11 @@ struct pasta_user_model_settings {
     double kappa_cross_turn;       /* k4 */
     double held_out;               /* share of users held out for the reported likelihood */
     double held_out_prompts;       /* share of prompts whose records are passed over */
+    int64_t restarts;              /* fits with random numbers of their own */
+    int64_t reseed;                /* dead or duplicate types that a fit may start anew */
+    double dead;                   /* part of 1/K below which a type's share of the users is dead */
+    double duplicate;              /* mean difference of probabilities below which two types are one */
+    int64_t least_users;           /* a type with fewer users is warned of */
     struct pasta_train_settings main, fine;
 };
 

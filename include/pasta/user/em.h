@@ -66,6 +66,16 @@ struct pasta_em_metrics {            /* of one step; NAN where absent */
     /* log-likelihood of the users' observations under the target parameters, divided by their number */
     double train_loglik, held_out_loglik;
     double effective_types;          /* exp of the prior's entropy */
+    double dead_types, duplicate_types, reseeded_types; /* where it was looked for them: found, found, started anew */
+};
+/* One type, after training or during it. Two types differ by the mean, over at most 2,048 training observations of each kind, of the
+ * difference of the probabilities that they gave to the answer (of ratings: of the density, as a share of its highest value). */
+struct pasta_em_type {
+    double share, users;             /* mean and sum of the responsibilities of the users in training (by sample: of the observations) */
+    double difference;               /* from the nearest other type; INFINITY for the only one */
+    int nearest;                     /* that one; -1: none */
+    int duplicate_of;                /* a type of a larger share that differs by less than settings.duplicate; -1: none */
+    bool dead;                       /* share below settings.dead / K */
 };
 /* With responsibilities "sample" every observation has its own. `data`, `settings` and `device` are borrowed until free. */
 pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device,
@@ -83,6 +93,12 @@ bool pasta_em_fine(const struct pasta_em *em);        /* whether the next step b
 double pasta_em_work(const struct pasta_em *em);      /* floating-point operations of one step of the dearer phase, about */
 pasta_status pasta_em_step(struct pasta_em *em, struct pasta_em_metrics *out, struct pasta_err *err) PASTA_MUST_CHECK;
 const double *pasta_em_prior(const struct pasta_em *em); /* [K] */
+int64_t pasta_em_reseeded(const struct pasta_em *em); /* types started anew so far */
+/* Log-likelihood of the observations of all kinds under the online parameters, divided by their number: of the users in training, of the
+ * others (NAN where there are none). */
+pasta_status pasta_em_loglik(const struct pasta_em *em, double *train, double *held_out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Of the online parameters: out [K]. */
+pasta_status pasta_em_types(const struct pasta_em *em, struct pasta_em_type *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* The online parameters and the prior as a model; caller frees. */
 pasta_status pasta_em_model(const struct pasta_em *em, struct pasta_user_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Log-likelihood of every user's observations of all kinds under each type, from the online parameters: out [users,K]. */

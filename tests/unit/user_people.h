@@ -1,7 +1,8 @@
 /* user_people.h: a small population with known types, for tests of the user model: features in a pack on disk, records in memory.
  *
  * Embeddings are random directions. A person of type k likes an image by cos(e_I, e_p) and by the type's taste vector; pairs and choices are drawn
- * with logistic and Gumbel noise, ratings with Gaussian noise, so the model is the right one and recovery can be asked for.
+ * with logistic and Gumbel noise, ratings with Gaussian noise, so the model is the right one and recovery can be asked for. With a prior, types are
+ * drawn from it, and then nothing is approximate: no ties, ratings far from the ends of the scale, better/same/worse by logistic noise.
  */
 #ifndef USER_PEOPLE_H
 #define USER_PEOPLE_H
@@ -28,7 +29,9 @@ struct people {
     int *type;               /* [people] */
     struct pasta_rng rng;
 };
-struct people_size { int dim, types, people, pairs, ratings, turns; double strength; }; /* pairs, ratings, turns: of each person; a session has 3 turns */
+struct people_size { int dim, types, people, pairs, ratings, turns; double strength; const double *prior; }; /* pairs, ratings, turns: of each person; a session has 3 turns */
+#define PEOPLE_TIE 0.5 /* delta of better/same/worse */
+#define PEOPLE_RATING 0.04 /* with a prior: gain and noise of the rating in [0,1] */
 
 static inline char *people_name(struct people *p, const char *what, int i) { return pasta_arena_printf(&p->arena, "%s %d", what, i); }
 
@@ -58,7 +61,9 @@ static inline double people_utility(const struct people *p, int person, int imag
     return s;
 }
 
-static inline void people_session(struct people *p, int person, const char *id)
+static inline double people_logistic(struct people *p) { double first = pasta_rng_gumbel(&p->rng); return first - pasta_rng_gumbel(&p->rng); }
+
+static inline void people_session(struct people *p, int person, const char *id, bool exact)
 {
     int prompt = people_prompt(p);
     double before = 0;
@@ -86,8 +91,8 @@ static inline void people_session(struct people *p, int person, const char *id)
                 chosen = utility;
             }
         }
-        double d = chosen - before + 0.5 * pasta_rng_normal(&p->rng);
-        turn->versus = h == 0 ? PASTA_VERSUS_NONE : d > 0.5 ? PASTA_BETTER : d < -0.5 ? PASTA_WORSE : PASTA_SAME;
+        double d = chosen - before + (exact ? people_logistic(p) : 0.5 * pasta_rng_normal(&p->rng)), tie = PEOPLE_TIE;
+        turn->versus = h == 0 ? PASTA_VERSUS_NONE : d > tie ? PASTA_BETTER : d < -tie ? PASTA_WORSE : PASTA_SAME;
         before = chosen;
     }
     PASTA_GROW(p->sessions.items, p->sessions.n + 1, p->sessions.capacity);
@@ -97,21 +102,23 @@ static inline void people_session(struct people *p, int person, const char *id)
 static inline void people_answer(struct people *p, int person, const struct people_size *size)
 {
     const char *id = people_name(p, "person", person);
+    bool exact = size->prior != NULL;
     for (int i = 0; i < size->pairs; i++) {
         int prompt = people_prompt(p), a = people_image(p), b = people_image(p);
         double d = people_utility(p, person, a, prompt) - people_utility(p, person, b, prompt) + pasta_rng_gumbel(&p->rng) - pasta_rng_gumbel(&p->rng);
         PASTA_GROW(p->pairs.items, p->pairs.n + 1, p->pairs.capacity);
         p->pairs.items[p->pairs.n++] = (struct pasta_preference){.prompt = people_name(p, "prompt", prompt), .image = {people_name(p, "image", a), people_name(p, "image", b)},
-                                                                 .user_id = id, .label = fabs(d) < 0.1 ? 0.5 : d > 0};
+                                                                 .user_id = id, .label = !exact && fabs(d) < 0.1 ? 0.5 : d > 0};
     }
     for (int i = 0; i < size->ratings; i++) {
         int prompt = people_prompt(p), a = people_image(p);
+        double unit = exact ? 9 * PEOPLE_RATING : 1;
         PASTA_GROW(p->ratings.items, p->ratings.n + 1, p->ratings.capacity);
         p->ratings.items[p->ratings.n++] = (struct pasta_rating){.prompt = people_name(p, "prompt", prompt), .image = people_name(p, "image", a), .user_id = id,
-                                                                 .rating = 5.5 + people_utility(p, person, a, prompt) + pasta_rng_normal(&p->rng), .lo = 1, .hi = 10};
+                                                                 .rating = 5.5 + unit * (people_utility(p, person, a, prompt) + pasta_rng_normal(&p->rng)), .lo = 1, .hi = 10};
     }
     for (int i = 0; i < size->turns; i += 3)
-        people_session(p, person, id);
+        people_session(p, person, id, exact);
 }
 
 static inline void people_make(struct people *p, uint64_t seed, struct people_size size)
@@ -126,7 +133,7 @@ static inline void people_make(struct people *p, uint64_t seed, struct people_si
     for (int i = 0; i < size.types * size.dim; i++)
         p->taste[i] = size.strength * pasta_rng_normal(&p->rng);
     for (int u = 0; u < size.people; u++) {
-        p->type[u] = u % size.types;
+        p->type[u] = size.prior != NULL ? pasta_rng_categorical(&p->rng, size.prior, size.types) : u % size.types;
         people_answer(p, u, &size);
     }
     const char **images = pasta_arena_alloc(&p->arena, (size_t)p->n_images * sizeof *images), **prompts = pasta_arena_alloc(&p->arena, (size_t)p->n_prompts * sizeof *prompts);

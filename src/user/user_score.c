@@ -1,7 +1,7 @@
 /* user_score.c: scores and column utilities in plain C.
  *
- * The text side of a prompt is adapted once for all of a turn's images. Everything is accumulated in double, in index order, so results do
- * not depend on how many threads call at once.
+ * The text side of a prompt is adapted once for all of a turn's images. The adapters' sums are floats, as in training, all others doubles;
+ * each in an order of its own, so results depend neither on threads nor on what is scored together.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,38 +26,105 @@ static double silu(double x)
     return x / (1 + exp(-x));
 }
 
-/* out [D] = e + out_weight^T silu(in_weight e), scaled to length 1; in_weight, out_weight [W,D]. */
-static void adapt(const float *e, const float *in_weight, const float *out_weight, int width, int dim, double *out)
+/* --- adapters: out [n,D] = e + U^T silu(V e) for rows e; V and U^T are `in` and `out_weight`, [W,D] ------------------------------------- */
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+/* Rows that share a pass over the weights, and numbers in a vector, which is GCC's: a row's sums are in the same order whatever the
+ * processor, and whichever rows go with it. */
+enum { TOGETHER = 4, LANES = 16 };
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#define VEC(pointer) (*(const vec *)(pointer))
+
+struct adapter {
+    const float *in, *out;
+    int width, dim;
+    float *hidden; /* [W,TOGETHER] scratch */
+};
+
+static inline __attribute__((always_inline)) void hide(const struct adapter *m, const int n, const float *const *e)
 {
-    double square = 0;
-    for (int d = 0; d < dim; d++)
-        out[d] = e[d];
-    for (int w = 0; w < width; w++) {
-        double h = silu(dot(in_weight + (size_t)w * dim, e, dim));
-        const float *row = out_weight + (size_t)w * dim;
-        for (int d = 0; d < dim; d++)
-            out[d] += h * row[d];
+    const int D = m->dim;
+    for (int w = 0; w < m->width; w++) {
+        const float *row = m->in + (size_t)w * D;
+        vec lanes[TOGETHER] = {{0}};
+        int i = 0;
+        for (; i + LANES <= D; i += LANES)
+#pragma GCC unroll 4
+            for (int r = 0; r < n; r++)
+                lanes[r] += VEC(row + i) * VEC(e[r] + i);
+        for (int r = 0; r < n; r++) {
+            double sum = 0;
+            for (int j = 0; j < LANES; j++)
+                sum += lanes[r][j];
+            for (int d = i; d < D; d++)
+                sum += (double)row[d] * e[r][d];
+            m->hidden[w * TOGETHER + r] = (float)silu(sum);
+        }
     }
-    for (int d = 0; d < dim; d++)
-        square += out[d] * out[d];
-    double inverse = 1 / sqrt(square);
-    for (int d = 0; d < dim; d++)
-        out[d] *= inverse;
+}
+
+static inline __attribute__((always_inline)) void show(const struct adapter *m, const int n, const float *const *e, float *out)
+{
+    const size_t D = (size_t)m->dim;
+    size_t at = 0;
+    for (; at + LANES <= D; at += LANES) {
+        vec sum[TOGETHER];
+#pragma GCC unroll 4
+        for (int r = 0; r < n; r++)
+            sum[r] = VEC(e[r] + at);
+        for (int w = 0; w < m->width; w++) {
+            const vec row = VEC(m->out + w * D + at);
+#pragma GCC unroll 4
+            for (int r = 0; r < n; r++)
+                sum[r] += m->hidden[w * TOGETHER + r] * row;
+        }
+#pragma GCC unroll 4
+        for (int r = 0; r < n; r++)
+            *(vec *)(out + r * D + at) = sum[r];
+    }
+    for (; at < D; at++)
+        for (int r = 0; r < n; r++) {
+            float sum = e[r][at];
+            for (int w = 0; w < m->width; w++)
+                sum += m->hidden[w * TOGETHER + r] * m->out[w * D + at];
+            out[r * D + at] = sum;
+        }
+}
+
+FOR_EACH_PROCESSOR static void adapt_together(const struct adapter *m, const float *const *e, float *out)
+{
+    hide(m, TOGETHER, e);
+    show(m, TOGETHER, e, out);
+}
+
+FOR_EACH_PROCESSOR static void adapt_one(const struct adapter *m, const float *const *e, float *out)
+{
+    hide(m, 1, e);
+    show(m, 1, e, out);
 }
 
 void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n,
                                double *out)
 {
-    int D = m->dim, W = m->width;
-    size_t at = (size_t)type * W * D;
-    double *b = pasta_malloc(2 * (size_t)D * sizeof *b), *a = b + D;
-    adapt(text, m->text_in + at, m->text_out + at, W, D, b);
-    for (int i = 0; i < n; i++) {
-        adapt(images[i], m->image_in + at, m->image_out + at, W, D, a);
-        double cosine = 0;
-        for (int d = 0; d < D; d++)
-            cosine += a[d] * b[d];
-        out[i] = m->scale * cosine + dot(m->taste + (size_t)type * D, images[i], D);
+    const int D = m->dim, W = m->width;
+    const size_t at = (size_t)type * W * D;
+    float *b = pasta_malloc(((1 + TOGETHER) * (size_t)D + TOGETHER * (size_t)W) * sizeof *b), *a = b + D, *hidden = a + TOGETHER * (size_t)D;
+    const struct adapter of_text = {m->text_in + at, m->text_out + at, W, D, hidden};
+    const struct adapter of_image = {m->image_in + at, m->image_out + at, W, D, hidden};
+    adapt_one(&of_text, &text, b);
+    const double bb = dot(b, b, D);
+    for (int i = 0, together; i < n; i += together) {
+        together = n - i >= TOGETHER ? TOGETHER : 1;
+        (together > 1 ? adapt_together : adapt_one)(&of_image, images + i, a);
+        for (int r = 0; r < together; r++) {
+            const float *row = a + (size_t)r * D;
+            out[i + r] = m->scale * dot(row, b, D) / sqrt(dot(row, row, D) * bb) + dot(m->taste + (size_t)type * D, images[i + r], D);
+        }
     }
     free(b);
 }

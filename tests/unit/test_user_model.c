@@ -60,6 +60,58 @@ static void a_score_by_hand(void **state)
     pasta_user_model_free(m);
 }
 
+/* |out|^2 scaled to 1 of e + sum_w silu(<in_w, e>) out_w, in doubles. */
+static void adapted(const float *e, const float *in, const float *out_weight, int W, int D, double *out)
+{
+    double square = 0;
+    for (int d = 0; d < D; d++)
+        out[d] = e[d];
+    for (int w = 0; w < W; w++) {
+        double x = 0;
+        for (int d = 0; d < D; d++)
+            x += (double)in[w * D + d] * e[d];
+        for (int d = 0; d < D; d++)
+            out[d] += x / (1 + exp(-x)) * out_weight[w * D + d];
+    }
+    for (int d = 0; d < D; d++)
+        square += out[d] * out[d];
+    for (int d = 0; d < D; d++)
+        out[d] /= sqrt(square);
+}
+
+/* Sizes that fill no vector, and more images than share a pass. */
+static void scores_do_not_depend_on_what_is_scored_with_them(void **state)
+{
+    (void)state;
+    enum { N = 7, DIM = 75, WIDTH = 5 };
+    struct pasta_user_model *m = random_model(2, DIM, WIDTH, PASTA_AGG_MEAN);
+    struct pasta_rng rng = pasta_rng_at(4, PASTA_RNG_TEST, 0, 0, 0);
+    float vectors[N + 1][DIM];
+    const float *rows[N];
+    for (int i = 0; i <= N; i++)
+        for (int d = 0; d < DIM; d++)
+            vectors[i][d] = (float)(pasta_rng_normal(&rng) / sqrt(DIM));
+    for (int i = 0; i < N; i++)
+        rows[i] = vectors[i];
+    for (int k = 0; k < 2; k++) {
+        double all[N], one, a[DIM], b[DIM];
+        pasta_user_scores_of_type(m, k, vectors[N], rows, N, all);
+        adapted(vectors[N], m->text_in + k * WIDTH * DIM, m->text_out + k * WIDTH * DIM, WIDTH, DIM, b);
+        for (int i = 0; i < N; i++) {
+            double cosine = 0, taste = 0;
+            adapted(rows[i], m->image_in + k * WIDTH * DIM, m->image_out + k * WIDTH * DIM, WIDTH, DIM, a);
+            for (int d = 0; d < DIM; d++) {
+                cosine += a[d] * b[d];
+                taste += (double)m->taste[k * DIM + d] * rows[i][d];
+            }
+            pasta_user_scores_of_type(m, k, vectors[N], rows + i, 1, &one);
+            assert_true(one == all[i]);
+            assert_true(fabs(one - (m->scale * cosine + taste)) < 1e-5);
+        }
+    }
+    pasta_user_model_free(m);
+}
+
 static void aggregates(void **state)
 {
     (void)state;
@@ -266,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_score_by_hand),
+        cmocka_unit_test(scores_do_not_depend_on_what_is_scored_with_them),
         cmocka_unit_test(aggregates),
         cmocka_unit_test(probabilities_sum_to_one),
         cmocka_unit_test(pairs_and_ratings),

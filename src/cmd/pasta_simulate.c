@@ -19,11 +19,12 @@
 #include "simulate_encoder.h"
 #include "simulate_fidelity.h"
 #include "simulate_people.h"
+#include "simulate_replay.h"
 #include "torch_command.h"
 
-enum { SESSIONS_A_PART = 8 };
+enum { SESSIONS_A_PART = 8, REPLAYED_A_PART = 1024 };
 
-static const char *prompts_path, *user_model_path, *model_path, *users_path, *user_id, *fidelity_path, *features_path;
+static const char *prompts_path, *user_model_path, *model_path, *users_path, *user_id, *fidelity_path, *replay_path, *features_path;
 
 /* Everything that answers for one worker. */
 struct worker {
@@ -36,30 +37,39 @@ struct simulate {
     struct pasta_context *context;
     struct pasta_sketch *sketch;
     struct pasta_prompts prompts;
+    struct pasta_collected found; /* what the finished run wrote */
     struct pasta_user_model *model;
     struct pasta_simulated_people people;
     double *posteriors; /* theirs, NULL where they are the prior */
     struct pasta_clip *clip;
     struct text_memory *texts;
+    struct replay *replay; /* NULL: slates are made, and images drawn */
     struct worker *workers; /* one a thread */
 };
+
+static pasta_status play(const struct simulate *s, const struct worker *w, uint32_t index, struct pasta_arena *arena,
+                         struct pasta_session *out, struct pasta_err *err)
+{
+    /* Every session has a user of its own. */
+    const struct pasta_rollout_job job = pasta_rollout_deal(w->rollout.seed, index, index, 1, s->prompts.items, (uint32_t)s->prompts.n);
+    pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
+    eyes_close(w->eyes);
+    return pasta_rollout_session(&w->rollout, job.index, job.person, job.prompt, arena, out, err);
+}
 
 static pasta_status session_line(void *ctx, int64_t item, int worker, struct pasta_str *out, struct pasta_err *err)
 {
     const struct simulate *s = ctx;
     const struct worker *w = &s->workers[worker];
-    const uint64_t seed = w->rollout.seed;
-    /* Every session has a user of its own. */
-    const struct pasta_rollout_job job = pasta_rollout_deal(seed, (uint32_t)item, (uint32_t)item, 1, s->prompts.items,
-                                                            (uint32_t)s->prompts.n);
+    const uint64_t seed = s->context->config.seed;
+    const uint32_t index = (uint32_t)item;
     struct pasta_arena arena = {0};
     struct pasta_session session;
 
-    pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
-    eyes_close(w->eyes);
-    const pasta_status status = pasta_rollout_session(&w->rollout, job.index, job.person, job.prompt, &arena, &session, err);
+    const pasta_status status = s->replay ? replay_session(s->replay, pasta_simulated_user_rater(w->user), seed, index, &arena, &session, err)
+                                          : play(s, w, index, &arena, &session, err);
     if (status == PASTA_OK) {
-        session.user_type = pasta_simulated_user_type(w->user, seed, job.index);
+        session.user_type = pasta_simulated_user_type(w->user, seed, index);
         session.turn_utility = NULL; /* the reward is the rating, as for people */
         pasta_session_print(&session, out);
     }
@@ -72,8 +82,8 @@ static pasta_status work(struct simulate *s, struct pasta_err *err)
     const int64_t sessions = s->context->config.simulate.sessions;
     struct pasta_progress progress;
     pasta_progress_init(&progress, "simulate", "sessions", sessions);
-    const struct pasta_part_run run = {.dir = s->context->out, .name = "sessions", .items = sessions, .part = SESSIONS_A_PART,
-                                       .threads = s->context->threads, .progress = &progress, .line = session_line, .ctx = s};
+    const struct pasta_part_run run = {.dir = s->context->out, .name = "sessions", .items = sessions,
+                                       .part = s->replay ? REPLAYED_A_PART : SESSIONS_A_PART, .threads = s->context->threads, .progress = &progress, .line = session_line, .ctx = s};
     const pasta_status status = pasta_part_run(&run, err);
     pasta_progress_done(&progress);
     return status;
@@ -84,7 +94,6 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     const struct pasta_context *context = s->context;
     const struct pasta_world_settings *world = &context->config.world;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
-    struct pasta_collected found;
     struct pasta_str headline = {0};
     pasta_status status;
 
@@ -92,14 +101,16 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     if ((status = fidelity_headline(user_model_path, true, &headline, err)) != PASTA_OK)
         goto out;
     pasta_manifest_note(manifest, "fidelity", headline.data);
-    if ((status = pasta_collected_scan(context->out, "prompts.txt", &found, err)) != PASTA_OK)
+    if ((status = pasta_collected_scan(context->out, "prompts.txt", &s->found, err)) != PASTA_OK)
         goto out;
-    pasta_manifest_count(manifest, "sessions", found.sessions);
-    pasta_manifest_count(manifest, "images", context->config.simulate.save_images ? found.images : 0);
-    if ((status = pasta_manifest_input(manifest, prompts_path, err)) != PASTA_OK ||
+    pasta_manifest_count(manifest, "sessions", s->found.sessions);
+    pasta_manifest_count(manifest, "images", context->config.simulate.save_images ? s->found.images : 0);
+    if ((prompts_path && (status = pasta_manifest_input(manifest, prompts_path, err)) != PASTA_OK) ||
+        (replay_path && (status = pasta_manifest_input(manifest, replay_path, err)) != PASTA_OK) ||
+        (features_path && (status = pasta_manifest_input(manifest, features_path, err)) != PASTA_OK) ||
         (status = pasta_manifest_input(manifest, user_model_path, err)) != PASTA_OK ||
         (users_path && (status = pasta_manifest_input(manifest, users_path, err)) != PASTA_OK) ||
-        (*model_path && (status = pasta_manifest_input(manifest, model_path, err)) != PASTA_OK) ||
+        (model_path && *model_path && (status = pasta_manifest_input(manifest, model_path, err)) != PASTA_OK) ||
         (*world->lexicon && (status = pasta_manifest_input(manifest, world->lexicon, err)) != PASTA_OK) ||
         (*world->raters && (status = pasta_manifest_input(manifest, world->raters, err)) != PASTA_OK) ||
         (status = pasta_manifest_output(manifest, context->out, "sessions.jsonl", err)) != PASTA_OK ||
@@ -111,6 +122,14 @@ out:
     pasta_str_release(&headline);
     pasta_manifest_free(manifest);
     return status;
+}
+
+static pasta_status plan_replay(const struct simulate *s)
+{
+    const struct pasta_plan_row rows[] = {{"user_types", "", s->model->n_types}, {"recorded_sessions", "", (double)replay_sessions(s->replay)},
+                                          {"sessions", "", (double)s->context->config.simulate.sessions}};
+    pasta_plan_print(rows, sizeof rows / sizeof *rows, s->context->json);
+    return PASTA_OK;
 }
 
 static pasta_status plan(struct simulate *s, struct pasta_err *err)
@@ -142,22 +161,19 @@ static pasta_status plan(struct simulate *s, struct pasta_err *err)
     return status;
 }
 
-/* What lies in the folder, so that a complete run that is found again says the same words; and how far the user model can be trusted. */
-static pasta_status report(const struct pasta_context *context, struct pasta_err *err)
+/* What was found in the folder, so that a complete run that is met again says the same words; and how far the user model can be trusted. */
+static pasta_status report(const struct simulate *s, struct pasta_err *err)
 {
-    struct pasta_collected found;
+    const bool json = s->context->json;
     struct pasta_str text = {0};
-    pasta_status status = pasta_collected_scan(context->out, NULL, &found, err);
-    if (status == PASTA_OK) {
-        pasta_collected_print(&found, context->json, &text);
-        if (context->json) {
-            text.length -= strlen("}\n"); /* reopened */
-            pasta_str_add(&text, ",\"fidelity\":");
-        }
-        status = fidelity_headline(user_model_path, context->json, &text, err);
+    pasta_collected_print(&s->found, json, &text);
+    if (json) {
+        text.length -= strlen("}\n"); /* reopened */
+        pasta_str_add(&text, ",\"fidelity\":");
     }
+    const pasta_status status = fidelity_headline(user_model_path, json, &text, err);
     if (status == PASTA_OK)
-        printf(context->json ? "%s}\n" : "%s", text.data);
+        printf(json ? "%s}\n" : "%s", text.data);
     pasta_str_release(&text);
     return status;
 }
@@ -169,7 +185,12 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     char *weights = pasta_path_join(user_model_path, "user_model.safetensors"), *shape = pasta_path_join(user_model_path, "config.json");
     char *users = user_id ? pasta_asprintf("users/%s", user_id) : pasta_strdup("users");
     const struct pasta_world_settings *world = &context->config.world;
-    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters},
+    char *images = pasta_path_join(features_path ? features_path : "", "image.safetensors");
+    char *texts = pasta_path_join(features_path ? features_path : "", "text.safetensors");
+    char *index = pasta_path_join(features_path ? features_path : "", "index.jsonl");
+    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path ? prompts_path : ""}, {"replay", replay_path ? replay_path : ""},
+                                               {"images", features_path ? images : ""}, {"texts", features_path ? texts : ""},
+                                               {"index", features_path ? index : ""}, {"lexicon", world->lexicon}, {"raters", world->raters},
                                                {"user_model", weights}, {"user_model_config", shape},
                                                {users, users_path ? users_path : ""}};
     bool complete = false;
@@ -177,21 +198,30 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
 
     if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) == PASTA_OK)
         status = pasta_run_stamp(context, inputs, (int)(sizeof inputs / sizeof *inputs), err);
-    if (status == PASTA_OK && complete)
+    if (status == PASTA_OK && complete) {
         pasta_info("'%s' is complete: nothing to do", context->out);
-    else if (status == PASTA_OK && (status = work(s, err)) == PASTA_OK)
+        status = pasta_collected_scan(context->out, NULL, &s->found, err);
+    } else if (status == PASTA_OK && (status = work(s, err)) == PASTA_OK) {
         status = finish(s, err);
+    }
     free(weights);
     free(shape);
     free(users);
-    return status == PASTA_OK ? report(context, err) : status;
+    free(images);
+    free(texts);
+    free(index);
+    return status == PASTA_OK ? report(s, err) : status;
 }
 
 static void worker_init(struct worker *w, const struct simulate *s)
 {
     const struct pasta_config *config = &s->context->config;
+    if (s->replay) {
+        w->user = pasta_simulated_user_new(s->model, s->people, replay_embedder(s->replay));
+        w->rollout = (struct pasta_rollout){.settings = &config->agent, .seed = config->seed};
+        return;
+    }
     const struct pasta_t2i t2i = pasta_sketch_t2i(s->sketch);
-
     w->eyes = eyes_new(s->clip, t2i, s->texts);
     w->user = pasta_simulated_user_new(s->model, s->people, eyes_embedder(w->eyes));
     w->rollout = (struct pasta_rollout){
@@ -211,20 +241,36 @@ static pasta_status load_people(struct simulate *s, struct pasta_err *err)
     return status;
 }
 
-static pasta_status load(struct simulate *s, struct pasta_err *err)
+/* What slates are made with, and seen with. */
+static pasta_status load_world(struct simulate *s, struct pasta_err *err)
 {
     const struct pasta_config *config = &s->context->config;
     pasta_status status;
-
     if ((status = pasta_prompts_read(prompts_path, &s->prompts, err)) != PASTA_OK ||
-        (status = pasta_user_model_load(user_model_path, NULL, &s->model, err)) != PASTA_OK ||
-        (status = load_people(s, err)) != PASTA_OK ||
         (status = pasta_clip_load(model_path, config->device, PT_F32, &s->clip, err)) != PASTA_OK ||
-        (status = pasta_user_model_fits(s->model, pasta_clip_hash(s->clip), pasta_clip_dim(s->clip), user_model_path, err)) != PASTA_OK ||
-        (status = pasta_sketch_open(&config->world, &config->agent, &s->sketch, err)) != PASTA_OK)
+        (status = pasta_user_model_fits(s->model, pasta_clip_hash(s->clip), pasta_clip_dim(s->clip), user_model_path, err)) != PASTA_OK)
         return status;
-
     s->texts = text_memory_new();
+    return pasta_sketch_open(&config->world, &config->agent, &s->sketch, err);
+}
+
+static pasta_status load_replay(struct simulate *s, struct pasta_err *err)
+{
+    const struct pasta_features *pack;
+    const pasta_status status = replay_open(replay_path, features_path, &s->replay, err);
+    if (status != PASTA_OK)
+        return status;
+    pack = replay_features(s->replay);
+    return pasta_user_model_fits(s->model, pasta_features_encoder(pack), pasta_features_dim(pack), user_model_path, err);
+}
+
+static pasta_status load(struct simulate *s, struct pasta_err *err)
+{
+    pasta_status status;
+    if ((status = pasta_user_model_load(user_model_path, NULL, &s->model, err)) != PASTA_OK ||
+        (status = load_people(s, err)) != PASTA_OK ||
+        (status = replay_path ? load_replay(s, err) : load_world(s, err)) != PASTA_OK)
+        return status;
     s->workers = pasta_calloc((size_t)s->context->threads, sizeof *s->workers);
     for (int i = 0; i < s->context->threads; i++)
         worker_init(&s->workers[i], s);
@@ -240,39 +286,49 @@ static void release(struct simulate *s)
     free(s->workers);
     free(s->posteriors);
     text_memory_free(s->texts);
+    replay_close(s->replay);
     pasta_clip_free(s->clip);
     pasta_user_model_free(s->model);
     pasta_sketch_close(s->sketch);
     pasta_prompts_release(&s->prompts);
 }
 
-static pasta_status fidelity(struct pasta_context *context, struct pasta_err *err)
+/* --fidelity and --replay take their images from a feature pack, and know their prompts. */
+static pasta_status check_flags(const struct pasta_context *context, struct pasta_err *err)
 {
+    const char *mode = fidelity_path ? "fidelity" : "replay";
     const struct { const char *flag, *value; } others[] = {
-        {"prompts", prompts_path}, {"model", model_path}, {"users", users_path}, {"user", user_id}};
+        {"prompts", prompts_path}, {"model", model_path}, {"replay", fidelity_path ? replay_path : NULL},
+        {"users", fidelity_path ? users_path : NULL}, {"user", fidelity_path ? user_id : NULL}};
+    if (!fidelity_path && !replay_path)
+        return features_path ? pasta_fail(err, PASTA_ERR_USAGE, "--features: expected --replay or --fidelity with it") : PASTA_OK;
     if (!features_path)
-        return pasta_fail(err, PASTA_ERR_USAGE, "--fidelity: expected --features with the embeddings of its images");
+        return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected --features with the embeddings of its images", mode);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].value)
-            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: not with --fidelity, which simulates the people of its sessions", others[i].flag);
-    return fidelity_run(context, user_model_path, fidelity_path, features_path, err);
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: not with --%s", others[i].flag, mode);
+    if (context->config.simulate.save_images)
+        return pasta_fail(err, PASTA_ERR_USAGE, "simulate.save_images: not with --%s, which draws no images", mode);
+    return PASTA_OK;
 }
 
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
-    if (fidelity_path)
-        return fidelity(context, err);
-    if (features_path)
-        return pasta_fail(err, PASTA_ERR_USAGE, "--features: expected --fidelity with it");
     char *standard = pasta_data_path("prompts/sketch.txt");
     struct simulate s = {.context = context};
 
-    prompts_path = prompts_path ? prompts_path : standard;
-    model_path = model_path ? model_path : context->config.embed.model;
-    pasta_status status = load(&s, err);
-    if (status == PASTA_OK)
-        status = context->dry_run ? plan(&s, err) : simulate(&s, err);
-
+    pasta_status status = check_flags(context, err);
+    if (status == PASTA_OK && fidelity_path) {
+        status = fidelity_run(context, user_model_path, fidelity_path, features_path, err);
+    } else if (status == PASTA_OK) {
+        if (!replay_path) {
+            prompts_path = prompts_path ? prompts_path : standard;
+            model_path = model_path ? model_path : context->config.embed.model;
+        }
+        status = load(&s, err);
+        if (status == PASTA_OK)
+            status = !context->dry_run ? simulate(&s, err) : s.replay ? plan_replay(&s) : plan(&s, err);
+    }
     release(&s);
     free(standard);
     return status;
@@ -286,6 +342,8 @@ static const struct pasta_option options[] = {
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with (embed.model)", NULL},
     {"fidelity", PASTA_OPT_STRING, &fidelity_path, "FILE", "no trajectories: compare with these held-out sessions of real people, one answer "
      "ahead; in USER-MODEL/fidelity later runs find and quote it", NULL},
+    {"replay", PASTA_OPT_STRING, &replay_path, "FILE", "answer the slates of these recorded sessions, from --features: nothing is drawn or "
+     "encoded", NULL},
     {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", NULL},
     RECORDS_SKIP_BAD,
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
@@ -297,6 +355,8 @@ static const struct pasta_command command = {
     .examples = "  pasta-simulate --config configs/sketch.json --user-model runs/user-model --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=1000 --threads 2 --out runs/simulated\n"
                 "  pasta-simulate --user-model runs/user-model --users runs/user-model/responsibilities.jsonl --out runs/simulated\n"
+                "  pasta-simulate --user-model runs/user-model --replay runs/collect/sessions.jsonl --features runs/features "
+                "--out runs/replayed\n"
                 "  pasta-simulate --user-model runs/user-model --fidelity runs/held-out/sessions.jsonl --features runs/held-out-features "
                 "--out runs/user-model/fidelity\n"
                 "  pasta-simulate --user-model runs/user-model --set simulate.sessions=30000 --dry-run\n",

@@ -98,21 +98,23 @@ static const float *view_find(const struct view *view, const char *prompt, uint6
     return NULL;
 }
 
-static void view_set(struct view *view, const char *const *prompts, const uint64_t *seeds, int n, const float *embeddings, size_t dim)
+static void view_set(struct view *view, const char *const *prompts, const struct pasta_image_ref *images, int n, const float *embeddings,
+                     size_t dim)
 {
     view_release(view);
     *view = (struct view){.n = n, .prompts = pasta_malloc((size_t)n * sizeof *view->prompts),
-                          .seeds = pasta_malloc((size_t)n * sizeof *seeds),
+                          .seeds = pasta_malloc((size_t)n * sizeof *view->seeds),
                           .embeddings = pasta_malloc((size_t)n * dim * sizeof *embeddings)};
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         view->prompts[i] = pasta_strdup(prompts[i]);
-    memcpy(view->seeds, seeds, (size_t)n * sizeof *seeds);
+        view->seeds[i] = images[i].seed;
+    }
     memcpy(view->embeddings, embeddings, (size_t)n * dim * sizeof *embeddings);
 }
 
 /* Draws and encodes images `which[0..n-1]` of the request into their rows of out. */
-static pasta_status look(const struct eyes *eyes, const char *const *prompts, const uint64_t *seeds, const int *which, int n, float *out,
-                         struct pasta_err *err)
+static pasta_status look(const struct eyes *eyes, const char *const *prompts, const struct pasta_image_ref *refs, const int *which, int n,
+                         float *out, struct pasta_err *err)
 {
     const size_t dim = (size_t)pasta_clip_dim(eyes->clip);
     struct pasta_image *images = pasta_calloc((size_t)n, sizeof *images);
@@ -120,7 +122,7 @@ static pasta_status look(const struct eyes *eyes, const char *const *prompts, co
     pasta_status status = PASTA_OK;
 
     for (int i = 0; i < n && status == PASTA_OK; i++)
-        status = eyes->t2i.draw(eyes->t2i.ctx, prompts[which[i]], seeds[which[i]], &images[i], err);
+        status = eyes->t2i.draw(eyes->t2i.ctx, prompts[which[i]], refs[which[i]].seed, &images[i], err);
     if (status == PASTA_OK)
         status = pasta_clip_images(eyes->clip, images, n, false, embeddings, err);
     for (int i = 0; i < n; i++) {
@@ -133,7 +135,8 @@ static pasta_status look(const struct eyes *eyes, const char *const *prompts, co
     return status;
 }
 
-static pasta_status embed_images(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err)
+static pasta_status embed_images(void *ctx, const char *const *prompts, const struct pasta_image_ref *images, int n, float *out,
+                                 struct pasta_err *err)
 {
     struct eyes *eyes = ctx;
     const size_t dim = (size_t)pasta_clip_dim(eyes->clip);
@@ -141,16 +144,16 @@ static pasta_status embed_images(void *ctx, const char *const *prompts, const ui
     pasta_status status = PASTA_OK;
 
     for (int i = 0; i < n; i++) {
-        const float *known = view_find(&eyes->last, prompts[i], seeds[i], dim);
+        const float *known = view_find(&eyes->last, prompts[i], images[i].seed, dim);
         if (known)
             memcpy(out + (size_t)i * dim, known, dim * sizeof *out);
         else
             unseen[n_unseen++] = i;
     }
     if (n_unseen)
-        status = look(eyes, prompts, seeds, unseen, n_unseen, out, err);
+        status = look(eyes, prompts, images, unseen, n_unseen, out, err);
     if (status == PASTA_OK)
-        view_set(&eyes->last, prompts, seeds, n, out, dim);
+        view_set(&eyes->last, prompts, images, n, out, dim);
     free(unseen);
     return status;
 }

@@ -50,23 +50,23 @@ static pasta_status score_columns(const struct pasta_simulated_user *u, int type
     for (int l = 0; l < n; l++)
         total += (size_t)columns[l]->n_images;
     const char **prompts = pasta_malloc(total * sizeof *prompts);
-    uint64_t *seeds = pasta_malloc(total * sizeof *seeds);
+    struct pasta_image_ref *images = pasta_malloc(total * sizeof *images);
     float *vectors = pasta_malloc((total + 1) * D * sizeof *vectors), *prompt = vectors + total * D;
     const float **rows = pasta_malloc(total * sizeof *rows);
     for (int l = 0; l < n; l++) {
         for (int i = 0; i < columns[l]->n_images; i++, at++) {
             prompts[at] = columns[l]->prompt;
-            seeds[at] = columns[l]->images[i].seed;
+            images[at] = columns[l]->images[i];
             rows[at] = vectors + at * D;
         }
     }
     pasta_status status = u->embedder.texts(u->embedder.ctx, &text, 1, prompt, err);
     if (status == PASTA_OK)
-        status = u->embedder.images(u->embedder.ctx, prompts, seeds, (int)total, vectors, err);
+        status = u->embedder.images(u->embedder.ctx, prompts, images, (int)total, vectors, err);
     if (status == PASTA_OK)
         pasta_user_scores_of_type(u->model, type, prompt, rows, (int)total, out);
     free(prompts);
-    free(seeds);
+    free(images);
     free(vectors);
     free(rows);
     return status;

@@ -68,6 +68,32 @@ refused '{"user_id":"a","gamma":[2,-1]}' 'gamma: expected numbers from 0 to 1'
 : >"$work/empty.jsonl"
 run 3 simulate "$@" --users "$work/empty.jsonl" --out "$work/bad"
 
+# Replay: the slates of sessions that were drawn, from a feature pack of their images, answered under the same addresses, get the same answers.
+drawn=$work/killed/sessions.jsonl
+run 0 "$bin/pasta-embed" --config $config --sessions "$drawn" --image-root "$work/killed" --out "$work/drawn"
+replay=(--features "$work/drawn" --replay "$drawn")
+run 0 simulate "$@" "${replay[@]}" --threads 1 --out "$work/replayed"
+run 0 simulate "$@" "${replay[@]}" --threads 2 --out "$work/replayed-2"
+same "$work/replayed" "$work/replayed-2"
+answers() { sed -E 's/"(session_id|rater_id)":"[^"]*",//g' "$1"; }
+[ "$(answers "$drawn")" = "$(answers "$work/replayed/sessions.jsonl")" ] || fail "replayed sessions have other answers than drawn ones"
+run 0 simulate --config $config --seed 6 --user-model "$work/user" "${replay[@]}" --set simulate.sessions=50 --out "$work/again"
+slates() { answers "$1" | sed -E 's/"(choice|rating|user_type|seed)":[0-9]+,?//g; s/"vs_previous":"[a-z]*",?//g'; }
+[ "$(slates "$work/again/sessions.jsonl" | head -44)" = "$(slates "$drawn")" ] || fail "replay changes the slates"
+[ "$(slates "$work/again/sessions.jsonl" | tail -6)" = "$(slates "$drawn" | head -6)" ] || fail "replay does not begin again at the first session"
+[ "$(answers "$work/again/sessions.jsonl" | head -44)" != "$(answers "$drawn")" ] || fail "another seed, the same answers"
+head -40 "$drawn" >"$work/fewer.jsonl"
+run 2 simulate "$@" --features "$work/drawn" --replay "$work/fewer.jsonl" --out "$work/replayed" --resume
+run 3 simulate "$@" --features "$work/features" --replay "$drawn" --out "$work/bad"
+grep -q 'expected an image of the feature pack, found' "$work/stderr" || { fail "a pack of other images"; cat "$work/stderr"; }
+run 2 simulate "$@" --replay "$drawn" --out "$work/bad"
+run 2 simulate "$@" "${replay[@]}" --set simulate.save_images=true --out "$work/bad"
+run 2 simulate "$@" "${replay[@]}" --prompts data/prompts/sketch.txt --out "$work/bad"
+run 2 simulate "$@" "${replay[@]}" --fidelity "$drawn" --out "$work/bad"
+run 2 simulate --config $config --seed 9007199254740992 --user-model "$work/user" "${replay[@]}" --out "$work/bad"
+run 0 simulate "$@" "${replay[@]}" --dry-run
+grep -qE '^recorded_sessions +44$' "$work/stdout" || { fail "plan of a replay"; cat "$work/stdout"; }
+
 # Fidelity. A model without preferences, all its parameters 0 but these: one type, prior 1; heads scale 2^-1000, temperature, tie and gain 1,
 # offset 1/2, noise 1/4. It chooses evenly, rates 5.5 on average, says better with probability 1 / (1 + e).
 run 0 grep -q '^fidelity      not measured$' <("$bin/pasta-simulate" "$@" --out "$work/one" --resume 2>/dev/null)

@@ -15,13 +15,14 @@
 enum { L = 3, M = 2, D = 4, DRAWS = 20000 };
 
 /* Embeddings that depend on prompt and seed. */
-static pasta_status embed_images(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err)
+static pasta_status embed_images(void *ctx, const char *const *prompts, const struct pasta_image_ref *refs, int n, float *out,
+                                 struct pasta_err *err)
 {
     (void)err;
     if (ctx != NULL)
         return pasta_fail(err, PASTA_ERR_FAILED, "no drawing today");
     for (int i = 0; i < n; i++) {
-        struct pasta_rng rng = pasta_rng_at(pasta_hash64(prompts[i]), PASTA_RNG_TEST, (uint32_t)seeds[i], 0, 0);
+        struct pasta_rng rng = pasta_rng_at(pasta_hash64(prompts[i]), PASTA_RNG_TEST, (uint32_t)refs[i].seed, 0, 0);
         double square = 0;
         for (int d = 0; d < D; d++) {
             out[i * D + d] = (float)pasta_rng_normal(&rng);
@@ -82,11 +83,10 @@ static void make_session(void)
 static double utility(const struct pasta_user_model *m, int type, int t, int l)
 {
     const char *prompts[M] = {columns[t][l].prompt, columns[t][l].prompt};
-    uint64_t seeds[M] = {images[t][l][0].seed, images[t][l][1].seed};
     float vectors[M * D], text[D] = {1, 0, 0, 0};
     const float *rows[M] = {vectors, vectors + D};
     double scores[M];
-    assert_int_equal(embed_images(NULL, prompts, seeds, M, vectors, NULL), PASTA_OK);
+    assert_int_equal(embed_images(NULL, prompts, images[t][l], M, vectors, NULL), PASTA_OK);
     pasta_user_scores_of_type(m, type, text, rows, M, scores);
     return (scores[0] + scores[1]) / 2;
 }

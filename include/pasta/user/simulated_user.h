@@ -17,8 +17,9 @@
 /* Both write L2-normalised embeddings [n,D] of the model's encoder; safe from several threads; pure functions of their arguments. */
 struct pasta_user_embedder {
     void *ctx;
-    /* Draws and encodes. */
-    pasta_status (*images)(void *ctx, const char *const *prompts, const uint64_t *seeds, int n, float *out, struct pasta_err *err);
+    /* Of the images that were drawn for these prompts. */
+    pasta_status (*images)(void *ctx, const char *const *prompts, const struct pasta_image_ref *images, int n, float *out,
+                           struct pasta_err *err);
     pasta_status (*texts)(void *ctx, const char *const *texts, int n, float *out, struct pasta_err *err);
 };
 /* Whom the simulated users follow: each session one of n people at random, by that one's distribution over types. */

@@ -256,6 +256,36 @@ static void metric_plot(const struct evaluate_results *r, const char *metric, co
     free(rows);
 }
 
+static int by_types(const void *a, const void *b)
+{
+    const struct pasta_plot_point *x = a, *y = b;
+    return (x->x > y->x) - (x->x < y->x);
+}
+
+/* A row of the table of user models against K, where models of three or more sizes are given. sign -1: a loss, shown as a likelihood. */
+static void against_types_plot(const struct evaluate_results *r, const char *metric, const char *title, const char *y_title, double sign,
+                               bool percent, struct pasta_report *report)
+{
+    const struct pasta_table *t = evaluate_table(r, "user_models");
+    const int row = row_named(t, metric);
+    struct pasta_plot_point *points = pasta_calloc((size_t)r->n_users, sizeof *points);
+    int sizes = 0;
+    for (int i = 0; i < r->n_users && row >= 0; i++) {
+        const struct pasta_estimate e = t->cells[(size_t)row * t->n_columns + EVALUATE_FIRST_USER + (size_t)i].e;
+        const double lo = sign < 0 ? -e.hi : e.lo, hi = sign < 0 ? -e.lo : e.hi;
+        points[i] = (struct pasta_plot_point){log2(r->users[i].model->n_types), sign * e.value, lo, hi};
+    }
+    qsort(points, (size_t)r->n_users, sizeof *points, by_types);
+    for (int i = 0; i < r->n_users && row >= 0; i++)
+        sizes += i == 0 || points[i].x > points[i - 1].x;
+    const struct pasta_plot_series series = {.name = "user models", .look = 1, .points = points, .n = r->n_users};
+    const struct pasta_plot plot = {.title = title, .x_title = "log2 of K", .y_title = y_title, .series = &series, .n_series = 1,
+                                    .markers = true, .percent = percent, .reference = NAN};
+    if (sizes >= 3)
+        pasta_plot_lines(&plot, pasta_report_body(report));
+    free(points);
+}
+
 static void users_section(const struct evaluate_results *r, struct pasta_report *report)
 {
     const struct evaluate_held_out *h = r->held_out;
@@ -269,6 +299,9 @@ static void users_section(const struct evaluate_results *r, struct pasta_report 
     choice_by_turn_plot(r, report);
     calibration_plot(r, false, "Are the probabilities of choices right?", "probability of the predicted column", report);
     calibration_plot(r, true, "Are the probabilities of pairs right?", "probability of the predicted image", report);
+    against_types_plot(r, "choice accuracy", "Choice accuracy against the number of types", "accuracy, %", 1, true, report);
+    against_types_plot(r, "choice loss, nats (lower is better)", "Mean log-probability of a choice against the number of types", "", -1, false, report);
+    against_types_plot(r, "pair accuracy", "Pair accuracy against the number of types", "accuracy, %", 1, true, report);
     metric_plot(r, "choice accuracy", "Choice accuracy", report);
     metric_plot(r, "cross-turn accuracy", "Cross-turn accuracy", report);
     metric_plot(r, "pair accuracy", "Pair accuracy", report);

@@ -1,7 +1,7 @@
 /* pasta-train-user-model: K user types from pairs, ratings and sessions, by mini-batch EM on frozen features.
  *
  * The run folder is the user model (user_model.safetensors, config.json) with metrics.jsonl, TensorBoard curves, responsibilities.jsonl,
- * checkpoint.safetensors, settings.json and manifest.json beside it.
+ * checkpoint.safetensors, settings.json and manifest.json beside it. With --types it holds one such folder, K<types>, for each number of types.
  */
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 #include "user_model_fit.h"
 
 static struct pasta_strings session_paths, preference_paths, rating_paths;
-static const char *features_path;
+static const char *features_path, *types_list;
 
 struct training {
     const struct pasta_context *context;
@@ -260,12 +260,81 @@ static pasta_status fit(struct training *t, struct pasta_err *err)
     return status == PASTA_OK ? report(t, err) : status;
 }
 
+/* --- a sweep over K ---------------------------------------------------------------------------------------------------------------- */
+
+enum { MOST_SIZES = 64, MOST_TYPES = 1024 };
+
+/* The numbers of --types in rising order, each once. */
+static pasta_status parse_types(const char *list, int *types, int *n, struct pasta_err *err)
+{
+    *n = 0;
+    for (const char *at = list; *n < MOST_SIZES; at++) {
+        char *end;
+        const long K = strtol(at, &end, 10);
+        if (end == at || K < 1 || K > MOST_TYPES || (*end && *end != ',') || (*n > 0 && K <= types[*n - 1]))
+            break;
+        types[(*n)++] = (int)K;
+        if (!*end)
+            return PASTA_OK;
+        at = end;
+    }
+    return pasta_fail(err, PASTA_ERR_USAGE, "--types: expected rising numbers from 1 to %d, as in 1,2,4,8, found '%s'", MOST_TYPES, list);
+}
+
+/* One line for each size, and a word where the held-out people are better told by fewer types. */
+static pasta_status report_sweep(const struct pasta_context *sizes, int n, struct pasta_err *err)
+{
+    double best = -INFINITY;
+    int64_t best_types = 0;
+    if (!sizes[0].json)
+        puts("\n     K   log-likelihood   held out   (an observation)");
+    for (int i = 0; i < n; i++) {
+        double train, held_out;
+        const pasta_status status = user_model_loglik(&sizes[i], &train, &held_out, err);
+        if (status != PASTA_OK)
+            return status;
+        const int64_t K = sizes[i].config.user_model.types;
+        if (!sizes[i].json)
+            printf("%6lld %16.4f %10.4f\n", (long long)K, train, held_out);
+        if (held_out > best) {
+            best = held_out;
+            best_types = K;
+        }
+    }
+    if (best_types && best_types < sizes[n - 1].config.user_model.types)
+        pasta_info("the held-out likelihood is largest with K = %lld: more types are more than these data tell apart", (long long)best_types);
+    return PASTA_OK;
+}
+
+static pasta_status sweep(struct training *t, struct pasta_context *context, struct pasta_err *err)
+{
+    int types[MOST_SIZES], n;
+    pasta_status status = parse_types(types_list, types, &n, err);
+    if (status != PASTA_OK)
+        return status;
+    struct pasta_context *sizes = pasta_calloc((size_t)n, sizeof *sizes);
+    struct pasta_arena arena = {0};
+    for (int i = 0; i < n && status == PASTA_OK; i++) {
+        sizes[i] = *context;
+        sizes[i].config.user_model.types = types[i];
+        sizes[i].out = pasta_arena_printf(&arena, "%s/K%d", context->out, types[i]);
+        t->context = &sizes[i];
+        status = context->dry_run ? plan(t) : fit(t, err);
+        user_model_fits_release(&t->fits);
+    }
+    if (status == PASTA_OK && !context->dry_run)
+        status = report_sweep(sizes, n, err);
+    pasta_arena_release(&arena);
+    free(sizes);
+    return status;
+}
+
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
     struct training t = {.context = context};
     pasta_status status = load(&t, err);
     if (status == PASTA_OK)
-        status = context->dry_run ? plan(&t) : fit(&t, err);
+        status = types_list ? sweep(&t, context, err) : context->dry_run ? plan(&t) : fit(&t, err);
     user_model_fits_release(&t.fits);
     pasta_user_data_free(t.data);
     pasta_features_close(t.features);
@@ -278,6 +347,7 @@ static const struct pasta_option options[] = {
     {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records; repeatable", NULL},
     {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)",
      "the features of the images"},
+    {"types", PASTA_OPT_STRING, &types_list, "LIST", "a sweep: a model for each K of 1,2,4,8, in OUT/K1 and so on; data are read once", NULL},
     RECORDS_SKIP_BAD,
     {0}};
 
@@ -288,6 +358,7 @@ static const struct pasta_command command = {
                 "--features DIR --out runs/user-model\n"
                 "  pasta-train-user-model --config configs/sketch.json --preferences P.jsonl --features DIR --set user_model.types=1 --out "
                 "runs/user-model-1\n"
+                "  pasta-train-user-model --sessions S.jsonl --features DIR --types 1,2,4,8,16 --out runs/sweep\n"
                 "  pasta-train-user-model --config configs/paper.json --sessions S.jsonl --preferences P.jsonl --ratings R.jsonl "
                 "--features DIR --dry-run\n",
     .options = options,

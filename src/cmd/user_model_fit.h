@@ -24,7 +24,7 @@ pasta_status user_model_fits_new(const struct pasta_context *context, const stru
 /* Trains, or resumes, all fits of context->config. Stopping is PASTA_ERR_STOPPED. */
 pasta_status user_model_fit(const struct pasta_context *context, const struct pasta_user_data *data, struct user_model_fits *fits,
                             struct pasta_err *err) PASTA_MUST_CHECK;
-void user_model_fits_release(struct user_model_fits *fits);
+void user_model_fits_release(struct user_model_fits *fits); /* and makes it reusable */
 
 /* --- user_model_health.c --- */
 /* Looks at the types of the best fit, writes DIR/fit.json, and enters it and its counts into the manifest. */
@@ -32,4 +32,6 @@ pasta_status user_model_health_write(const struct pasta_context *context, const 
                                      struct pasta_err *err) PASTA_MUST_CHECK;
 /* Appends fit.json to a summary, as further fields of a JSON object or as lines, and says its warnings on stderr. */
 pasta_status user_model_health_report(const struct pasta_context *context, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Log-likelihood of an observation under the fit that was kept, from fit.json; NAN where nobody was held out. */
+pasta_status user_model_loglik(const struct pasta_context *context, double *train, double *held_out, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -176,6 +176,24 @@ static void put_lines(const cJSON *fit, struct pasta_str *out)
                          number(fit, "reseeded"));
 }
 
+pasta_status user_model_loglik(const struct pasta_context *context, double *train, double *held_out, struct pasta_err *err)
+{
+    char *path = pasta_path_join(context->out, USER_MODEL_FIT);
+    cJSON *fit = NULL;
+    const cJSON *restarts;
+    pasta_status status = pasta_json_read(path, &fit, err);
+    if (status == PASTA_OK)
+        status = pasta_json_array(fit, "restarts", path, &restarts, err);
+    if (status == PASTA_OK) {
+        const cJSON *kept = cJSON_GetArrayItem(restarts, (int)number(fit, "kept"));
+        *train = number(kept, "loglik_train");
+        *held_out = number(kept, "loglik_held_out");
+    }
+    cJSON_Delete(fit);
+    free(path);
+    return status;
+}
+
 pasta_status user_model_health_report(const struct pasta_context *context, struct pasta_str *out, struct pasta_err *err)
 {
     char *path = pasta_path_join(context->out, USER_MODEL_FIT);

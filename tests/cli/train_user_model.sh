@@ -124,6 +124,20 @@ run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --set user_model.held_out_prompts
 [ "$(wc -l <"$work/half/trained_prompts.jsonl")" -lt "$(wc -l <"$work/one/trained_prompts.jsonl")" ] || fail "no prompt is held out"
 grep -c . "$work/half/trained_prompts.jsonl" | grep -qv '^0' || fail "all prompts are held out"
 
+# A sweep: the bytes of single runs, one line a size, gone on with where it stopped; sizes that make no sense are refused.
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --types 1,2,3 --out "$work/sweep"
+for name in user_model.safetensors responsibilities.jsonl metrics.jsonl; do
+    cmp -s "$work/sweep/K2/$name" "$work/one/$name" || fail "a sweep's $name is not that of a single run"
+done
+[ "$(grep -cE '^ +[123] +-[0-9.]+ +-[0-9.]+$' "$work/stdout")" = 3 ] || { fail "lines of a sweep"; cat "$work/stdout"; }
+rm -r "$work/sweep/K3"
+run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" --types 1,2,3 --resume --out "$work/sweep"
+[ "$(grep -c 'is complete: nothing to do' "$work/stderr")" = 2 ] || fail "a sweep trains again what is complete"
+for list in 0,1 2,1 1,,2 1,2, one 2000; do
+    run 2 train "$@" "${s[@]}" --types "$list" --out "$work/bad"
+    grep -q "types: expected rising numbers from 1 to 1024, as in 1,2,4,8, found '$list'" "$work/stderr" || fail "message for --types $list"
+done
+
 run 2 train "$@" "${s[@]}" --set user_model.types=0 --out "$work/bad"
 run 2 train "$@" "${s[@]}" --set user_model.start=hope --out "$work/bad"
 run 3 train --config $config "${s[@]}" --features "$work/none" --out "$work/bad"

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 using namespace shim;
 
@@ -66,12 +67,10 @@ pt pt_borrow(const void *data, pt_dtype dtype, int rank, const int64_t *shape)
 
 pt pt_borrow_held(const void *data, pt_dtype dtype, int rank, const int64_t *shape, void (*release)(void *), void *holder)
 {
-    pt t = apply("pt_borrow_held", {}, [&] {
-        return at::from_blob(const_cast<void *>(data), dims(rank, shape), [=](void *) { release(holder); }, options(dtype));
+    const std::shared_ptr<void> held(holder, release); // ATen calls a deleter or not, by where it failed and whether data is NULL
+    return apply("pt_borrow_held", {}, [&] {
+        return at::from_blob(const_cast<void *>(data), dims(rank, shape), [held](void *) {}, options(dtype));
     });
-    if (!t)
-        release(holder);
-    return t;
 }
 
 pt pt_zeros(pt_dtype dtype, int rank, const int64_t *shape)

@@ -523,6 +523,32 @@ static void creation_and_inspection(void **state)
     assert_int_equal(pt_scope_close(NULL), PASTA_OK);
 }
 
+static void count_release(void *times)
+{
+    ++*(int *)times;
+}
+
+static void held_memory_is_released_once(void **state)
+{
+    (void)state;
+    float values[2] = {1, 2};
+    int kept = 0, empty = 0, refused = 0, late = 0;
+    pt_scope_open();
+    pt held = pt_keep(pt_borrow_held(values, PT_F32, PT_SHAPE(2), count_release, &kept));
+    pt_borrow_held(NULL, PT_F32, PT_SHAPE(0), count_release, &empty);
+    pt_scope_open();
+    assert_null(pt_borrow_held(values, PT_F32, PT_SHAPE(-2), count_release, &refused));
+    assert_null(pt_borrow_held(values, PT_F32, PT_SHAPE(2), count_release, &late)); /* the scope has failed already */
+    assert_int_equal(refused, 1);
+    assert_int_equal(late, 1);
+    assert_int_not_equal(pt_scope_close(NULL), PASTA_OK);
+    assert_int_not_equal(pt_scope_close(NULL), PASTA_OK);
+    assert_int_equal(empty, 1);
+    assert_int_equal(kept, 0);
+    pt_free(held);
+    assert_int_equal(kept, 1);
+}
+
 static void integers_stay_integers(void **state)
 {
     (void)state;
@@ -811,6 +837,7 @@ int main(void)
         cmocka_unit_test_teardown(norms_match_loops, close_scopes),
         cmocka_unit_test_teardown(half_precision_computes_in_f32, close_scopes),
         cmocka_unit_test_teardown(creation_and_inspection, close_scopes),
+        cmocka_unit_test_teardown(held_memory_is_released_once, close_scopes),
         cmocka_unit_test_teardown(integers_stay_integers, close_scopes),
         cmocka_unit_test_teardown(in_place_operations, close_scopes),
         cmocka_unit_test_teardown(gradients_accumulate_and_clear, close_scopes),

@@ -19,7 +19,8 @@ pasta_status embed_records(const struct pasta_context *context, const struct emb
  * `scores` [N] of line i of both. --resume goes on with what an earlier run began. */
 pasta_status embed_lists(const struct pasta_context *context, const struct embed_inputs *in, struct embed_encoder *e, const char *path,
                          struct pasta_err *err) PASTA_MUST_CHECK;
-/* The same for scores, where --out may also end in .jsonl: a line with text, image and score for each pair. */
+/* The same for scores, where --out may also end in .jsonl: a line with text, image and score for each pair, and beside them
+ * PATH.jsonl.safetensors, of which they are made. */
 pasta_status embed_scores(const struct pasta_context *context, const struct embed_inputs *in, struct embed_encoder *e,
                           struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -1,13 +1,11 @@
-/* embed_scores.c: scores of pairs as a safetensors file, or as lines to read. The lines come last, of a safetensors file beside them that
- * is resumable as any other and then goes. */
+/* embed_scores.c: scores of pairs as a safetensors file, or as lines to read. The lines are written last, of a safetensors file that stays
+ * beside them: it is resumable as any other, and the lines do not say by which model they were made. */
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "embed.h"
 #include "embed_window.h"
 #include "pasta/base/json.h"
-#include "pasta/base/log.h"
 #include "pasta/base/mem.h"
 #include "pasta/io/file.h"
 #include "pasta/io/safetensors.h"
@@ -74,27 +72,6 @@ static pasta_status write_lines(const struct embed_inputs *in, const float *scor
     return status;
 }
 
-/* Whether the lines that are there are of these pairs. */
-static pasta_status check_lines(const struct embed_inputs *in, const char *path, struct pasta_err *err)
-{
-    struct pairs pairs = {0};
-    struct pasta_lines lines = {0};
-    bool more = true, line = true;
-    pasta_status status = pairs_open(&pairs, in, err);
-    if (status == PASTA_OK)
-        status = pasta_lines_open(&lines, path, err);
-    while (status == PASTA_OK && more) {
-        status = pairs_next(&pairs, &more, err);
-        if (status == PASTA_OK)
-            status = pasta_lines_next(&lines, &line, err);
-        if (status == PASTA_OK && (line != more || (line && !(lines.line.data && pasta_starts_with(lines.line.data, pairs.line.data)))))
-            status = pasta_fail(err, PASTA_ERR_USAGE, "'%s': expected the scores of these pairs, found others; --force replaces it", path);
-    }
-    pasta_lines_close(&lines);
-    pairs_close(&pairs);
-    return status;
-}
-
 static pasta_status lines_of_file(const struct embed_inputs *in, const char *values, const char *path, struct pasta_err *err)
 {
     struct pasta_safetensors *file;
@@ -106,8 +83,6 @@ static pasta_status lines_of_file(const struct embed_inputs *in, const char *val
     if (status == PASTA_OK)
         status = write_lines(in, scores->data, scores->shape[0], path, err);
     pasta_safetensors_close(file);
-    if (status == PASTA_OK)
-        unlink(values); /* one that stays does no harm */
     return status;
 }
 
@@ -117,17 +92,13 @@ pasta_status embed_scores(const struct pasta_context *context, const struct embe
     const char *path = context->out;
     if (context->dry_run || (!pasta_ends_with(path, ".jsonl") && !pasta_ends_with(path, ".jsonl.gz")))
         return embed_lists(context, in, e, path, err);
-    if (pasta_file_exists(path) && !context->force) {
-        if (!context->resume)
-            return pasta_fail(err, PASTA_ERR_USAGE, "'%s' is already there: --resume finds it complete if it is of these pairs, "
-                              "--force replaces it", path);
-        const pasta_status status = check_lines(in, path, err);
-        if (status == PASTA_OK)
-            pasta_info("'%s' is complete: nothing to do", path);
-        return status;
-    }
     char *values = pasta_asprintf("%s.safetensors", path);
-    pasta_status status = embed_lists(context, in, e, values, err);
+    pasta_status status = PASTA_OK;
+    if (pasta_file_exists(path) && !pasta_file_exists(values) && !context->force)
+        status = pasta_fail(err, PASTA_ERR_USAGE, "'%s' is already there, without the '%s' that says of which run; --force replaces it", path,
+                            values);
+    if (status == PASTA_OK)
+        status = embed_lists(context, in, e, values, err);
     if (status == PASTA_OK)
         status = lines_of_file(in, values, path, err);
     free(values);

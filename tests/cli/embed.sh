@@ -166,13 +166,24 @@ run 0 embed "${pairs[@]}" --out "$work/scores.jsonl"
 sed 's/.*"score":\(.*\)}$/\1/' "$work/scores.jsonl" | paste - <(floats "$work/scores.safetensors") | awk -v bound=1e-6 -f "$work/close.awk" ||
     fail "scores as lines and as a tensor differ"
 grep -qE '^\{"text":"","image":"images/../[0-9a-f]{64}.png","score":-?[0-9.e-]+\}$' "$work/scores.jsonl" || { fail "a score's line"; tail -2 "$work/scores.jsonl"; }
-ls "$work"/scores.jsonl.* >/dev/null 2>&1 && fail "something is left beside scores.jsonl"
+[ "$(echo "$work"/scores.jsonl.*)" = "$work/scores.jsonl.safetensors" ] || fail "beside scores.jsonl: $(ls "$work"/scores.jsonl.*)"
+cp "$work/scores.jsonl" "$work/lines"
 run 0 embed "${pairs[@]}" --out "$work/scores.jsonl" --resume
 grep -q "is complete: nothing to do" "$work/stderr" || { fail "complete scores"; cat "$work/stderr"; }
 run 2 embed "${pairs[@]}" --out "$work/scores.jsonl"
+# of another model, by another score, in another dtype
+cp -R data/models/clip-sketch "$work/other-clip"; echo >>"$work/other-clip/config.json"
+for other in "clip --model $work/other-clip" "hpsv2 --model data/models/clip-sketch" "clip --dtype bf16"; do
+    run 2 embed "${lists[@]}" --prompts "$work/pairs.txt" --score $other --out "$work/scores.jsonl" --resume
+    grep -q "expected the run that it is of" "$work/stderr" || { fail "scores of $other"; cat "$work/stderr"; }
+done
 head -23 "$work/many.txt" >"$work/other.txt"
 run 2 embed --score clip "${lists[@]}" --prompts "$work/other.txt" --out "$work/scores.jsonl" --resume
-grep -q "expected the scores of these pairs, found others" "$work/stderr" || { fail "scores of other pairs"; cat "$work/stderr"; }
+grep -q "expected the run that it is of" "$work/stderr" || { fail "scores of other pairs"; cat "$work/stderr"; }
+rm "$work/scores.jsonl.safetensors"
+run 2 embed "${pairs[@]}" --out "$work/scores.jsonl" --resume
+grep -q "without the .* that says of which run" "$work/stderr" || { fail "lines of nobody knows what"; cat "$work/stderr"; }
+cmp -s "$work/scores.jsonl" "$work/lines" || fail "a refusal changes scores.jsonl"
 run 0 embed --score pickscore --model data/models/clip-sketch "${lists[@]}" --prompts "$work/pairs.txt" --out "$work/pick.safetensors"
 cmp -s <(floats "$work/pick.safetensors") <(floats "$work/scores.safetensors") || fail "pickscore is not CLIP's score"
 # HPSv2's score is the cosine alone; images of the tower's own size are not resized, so all else is as for CLIP's

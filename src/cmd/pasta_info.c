@@ -288,7 +288,7 @@ static pasta_status info_folder(const char *dir, struct pasta_err *err)
         return info_run(dir, err);
     if (features)
         return status;
-    if (holds(dir, "model.safetensors") || holds(dir, "model.safetensors.index.json") || holds(dir, "open_clip_model.safetensors"))
+    if (pasta_weights_exist(dir))
         return info_model(dir, err);
     return pasta_fail(err, PASTA_ERR_INPUT,
                       "%s: expected a run, a feature pack or a model; there is no manifest.json (an unfinished run?), "

@@ -1,5 +1,4 @@
-/* Gemma 1. A layer is x + attention(norm(x)), then x + mlp(norm(x)). Later generations differ in extra norms, soft caps and sliding
- * windows within the same skeleton: they would be further cases of read_config, of the table of names in build, and of attention below. */
+/* gemma.c: Gemma 1's folders and parameters. Where later generations would go: src/README.md, Gemma 2 and 3. */
 #include "gemma_impl.h"
 
 #include <assert.h>
@@ -253,15 +252,6 @@ static void add_rope_tables(struct pasta_gemma *g)
     free(cosines);
 }
 
-static bool has_weights(const char *dir)
-{
-    char *single = pasta_path_join(dir, "model.safetensors"), *index = pasta_path_join(dir, "model.safetensors.index.json");
-    const bool found = pasta_file_exists(single) || pasta_file_exists(index);
-    free(index);
-    free(single);
-    return found;
-}
-
 static struct pasta_gemma *new_shell(const struct pasta_gemma_config *config, pt_dtype dtype, const char *device)
 {
     struct pasta_gemma *g = pasta_calloc(1, sizeof *g);
@@ -278,7 +268,7 @@ pasta_status pasta_gemma_load(const char *dir, const char *device, pt_dtype dtyp
     struct pasta_gemma_config config;
     struct pasta_weights *weights = NULL;
     pasta_status st = read_config(dir, &config, err);
-    if (st != PASTA_OK || (has_weights(dir) && (st = pasta_weights_open(dir, &weights, err)) != PASTA_OK))
+    if (st != PASTA_OK || (pasta_weights_exist(dir) && (st = pasta_weights_open(dir, &weights, err)) != PASTA_OK))
         return st;
     struct pasta_gemma *g = new_shell(&config, dtype, device);
     pt_scope_open();

@@ -9,8 +9,8 @@
 #include "pasta/io/sha256.h"
 #include "pasta/model/weights.h"
 
-static const char *const singles[] = {"model.safetensors", "open_clip_model.safetensors"}; /* the second: OpenCLIP's name */
 #define INDEX "model.safetensors.index.json"
+static const char *const lists[] = {"model.safetensors", INDEX, "open_clip_model.safetensors"}; /* the last: OpenCLIP's name */
 
 struct pasta_weights {
     char *dir;
@@ -112,32 +112,34 @@ out:
     return status;
 }
 
-/* The folder's file of that name, if it has one. */
-static bool has_file(struct pasta_weights *w, const char *name)
+/* Which of them a folder has; NULL: none. */
+static const char *list_of(const char *dir)
 {
-    char *path = pasta_path_join(w->dir, name);
-    const bool there = pasta_file_exists(path);
-    if (there)
-        w->list = path;
-    else
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char *path = pasta_path_join(dir, lists[i]);
+        const bool there = pasta_file_exists(path);
         free(path);
-    return there;
+        if (there)
+            return lists[i];
+    }
+    return NULL;
+}
+
+bool pasta_weights_exist(const char *dir)
+{
+    return list_of(dir) != NULL;
 }
 
 pasta_status pasta_weights_open(const char *dir, struct pasta_weights **out, struct pasta_err *err)
 {
+    const char *list = list_of(dir);
+    if (!list)
+        return pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected model.safetensors or model.safetensors.index.json, found neither "
+                                                "(scripts/convert-checkpoint makes it of a .bin or .pt)", dir);
     struct pasta_weights *w = pasta_calloc(1, sizeof *w);
     w->dir = pasta_strdup(dir);
-    pasta_status status;
-    if (has_file(w, singles[0]))
-        status = open_file(w, singles[0], err);
-    else if (has_file(w, INDEX))
-        status = open_shards(w, err);
-    else if (has_file(w, singles[1]))
-        status = open_file(w, singles[1], err);
-    else
-        status = pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected model.safetensors or model.safetensors.index.json, found neither "
-                                                  "(scripts/convert-checkpoint makes it of a .bin or .pt)", dir);
+    w->list = pasta_path_join(dir, list);
+    const pasta_status status = strcmp(list, INDEX) == 0 ? open_shards(w, err) : open_file(w, list, err);
     if (status == PASTA_OK)
         *out = w;
     else

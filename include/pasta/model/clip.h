@@ -29,9 +29,9 @@ struct pasta_clip_shape {
 struct pasta_clip; /* weights, tokenizer, preprocessing; encoding is safe from several threads at once */
 
 /* Loads a folder: config.json, model.safetensors (or shards), vocab.json + merges.txt (or tokenizer.json), preprocessor_config.json. The
- * tensors may have OpenCLIP's names, in model.safetensors or open_clip_model.safetensors. "" = the embedded encoder. Weights and activations
- * are of `dtype`, PT_F32 or PT_BF16; logit_scale is f32 in any case. What does not fit together, tensors that config.json does not know
- * among it, is PASTA_ERR_INPUT. */
+ * tensors may have OpenCLIP's names, in model.safetensors or open_clip_model.safetensors. "" = the embedded encoder. Weights and
+ * activations are of `dtype`, PT_F32 or PT_BF16; logit_scale is f32 in any case. What does not fit together, tensors that config.json
+ * does not know among it, is PASTA_ERR_INPUT. */
 pasta_status pasta_clip_load(const char *dir, const char *device, pt_dtype dtype, struct pasta_clip **out,
                              struct pasta_err *err) PASTA_MUST_CHECK;
 /* A network of that shape with random weights (transformers' initialisation, streams (seed, PASTA_RNG_INIT, index of the parameter);

@@ -8,6 +8,7 @@
 /* The weight files of a model folder: model.safetensors, or the shards of model.safetensors.index.json, which names each tensor of theirs,
  * or open_clip_model.safetensors. */
 struct pasta_weights;
+bool pasta_weights_exist(const char *dir); /* whether the folder has such files; they may be broken */
 pasta_status pasta_weights_open(const char *dir, struct pasta_weights **out, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_weights_close(struct pasta_weights *w);
 int pasta_weights_files(const struct pasta_weights *w);

@@ -23,6 +23,8 @@ for file in config.json tokenizer.model model.safetensors; do
 done
 grep -q '"13": {"content": "prompt:", "lstrip": false, "normalized": true, .*"special": false}' "$work/pasta/f/tokenizer_config.json" ||
     fail "tokenizer_config.json does not name the user-defined pieces"
+cmp -s <(grep -v model_max_length "$work/pasta/f/tokenizer_config.json") <(grep -v model_max_length data/models/gemma-sketch/tokenizer_config.json) ||
+    fail "the embedded Gemma's tokenizer_config.json is not what we would write"
 cp -R "$work/pasta" "$work/before"
 run 0 train "$@" "${s[@]}" --json --resume
 cmp -s "$work/summary" "$work/stdout" || { fail "--json of a complete run"; cat "$work/stdout"; }

@@ -170,7 +170,7 @@ static int folder_remove(void **state)
 
 enum { SIDE = 64, D = 64 };
 
-static void embed(const char *dir, float out[2 * D])
+static void embed(const char *dir, pt_dtype dtype, float out[2 * D])
 {
     static uint8_t pixels[3 * SIDE * SIDE];
     static const char *const texts[] = {"a red fox, watercolour"};
@@ -179,7 +179,7 @@ static void embed(const char *dir, float out[2 * D])
     struct pasta_clip *clip;
     struct pasta_err err = {0};
     const struct pasta_image image = {SIDE, SIDE, pixels};
-    must(pasta_clip_load(dir, "cpu", PT_F32, &clip, &err), &err);
+    must(pasta_clip_load(dir, "cpu", dtype, &clip, &err), &err);
     must(pasta_clip_texts(clip, texts, 1, true, out, &err), &err);
     must(pasta_clip_images(clip, &image, 1, true, out + D, &err), &err);
     pasta_clip_free(clip);
@@ -188,14 +188,15 @@ static void embed(const char *dir, float out[2 * D])
 static void test_same_embeddings(void **state)
 {
     (void)state;
-    static const char *const files[] = {"model.safetensors", "open_clip_model.safetensors"};
+    static const struct { const char *file; pt_dtype dtype; } cases[] = {
+        {"model.safetensors", PT_F32}, {"open_clip_model.safetensors", PT_F32}, {"model.safetensors", PT_BF16}};
     float expected[2 * D], found[2 * D];
-    embed(sketch, expected);
-    for (int i = 0; i < 2; i++) {
-        char *path = pasta_path_join(root, files[i]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *path = pasta_path_join(root, cases[i].file);
         write_checkpoint(path, NULL);
         memset(found, 0, sizeof found);
-        embed(root, found);
+        embed(sketch, cases[i].dtype, expected);
+        embed(root, cases[i].dtype, found);
         assert_memory_equal(found, expected, sizeof expected);
         unlink(path);
         free(path);

@@ -129,8 +129,8 @@ test: all tests check-headers check-deps ## run every test
 	@scripts/run-tests $(BUILD)
 
 fuzz: ## the fuzz targets for libFuzzer, in build/fuzz (needs clang); scripts/fuzz runs them
-	$(MAKE) CC=clang CXX=clang++ CONFIG=release BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION' \
-	    FUZZ_LINK=-fsanitize=fuzzer FUZZ_MAIN= fuzz-targets
+	$(MAKE) CC=clang CXX=clang++ CONFIG=release BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined \
+	    CFLAGS='-O1 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION' FUZZ_LINK=-fsanitize=fuzzer FUZZ_MAIN= fuzz-targets
 
 fuzz-targets: $(FUZZ) $(MODULE)
 

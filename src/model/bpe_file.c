@@ -88,9 +88,9 @@ static pasta_status check_made(const struct pasta_bpe *bpe, const char *where, s
             lost = token;
     }
     free(made);
-    return lost ? pasta_fail(err, PASTA_ERR_INPUT, "%s: token '%.60s' of the vocabulary: expected a merge that makes it, found no merge", where,
-                             lost)
-                : PASTA_OK;
+    if (!lost)
+        return PASTA_OK;
+    return pasta_fail(err, PASTA_ERR_INPUT, "%s: token '%.60s' of the vocabulary: expected a merge that makes it, found no merge", where, lost);
 }
 
 /* A merge written as "left right"; changes `text`. */

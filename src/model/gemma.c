@@ -42,8 +42,8 @@ static pasta_status check_kind(const cJSON *json, const char *where, struct past
         architecture = cJSON_GetStringValue(cJSON_GetArrayItem(list, 0));
     }
     if (!architecture || !pasta_starts_with(architecture, "Gemma"))
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: architectures: expected GemmaForCausalLM or another head on Gemma, found '%.60s'", where,
-                          architecture ? architecture : "nothing");
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: architectures: expected GemmaForCausalLM or another head on Gemma, found '%.60s'",
+                          where, architecture ? architecture : "nothing");
     if (pasta_json_has(json, "hidden_activation")) /* hidden_act is ignored, as in the reference: published files have it wrong */
         st = pasta_json_str(json, "hidden_activation", where, &activation, err);
     if (st == PASTA_OK && strcmp(activation, "gelu_pytorch_tanh") != 0)

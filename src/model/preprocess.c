@@ -40,7 +40,9 @@ static struct taps taps_new(int in, int out, int from, int count, enum pasta_res
     double (*filter)(double) = resample == PASTA_BICUBIC ? bicubic : bilinear;
     double scale = (double)in / out, stretch = scale < 1.0 ? 1.0 : scale;
     double support = (resample == PASTA_BICUBIC ? 2.0 : 1.0) * stretch;
-    struct taps t = {pasta_malloc((size_t)count * sizeof(int)), pasta_malloc((size_t)count * sizeof(int)), NULL, (int)ceil(support) * 2 + 1};
+    struct taps t = {.window = (int)ceil(support) * 2 + 1};
+    t.first = pasta_malloc((size_t)count * sizeof *t.first);
+    t.count = pasta_malloc((size_t)count * sizeof *t.count);
     t.weights = pasta_calloc((size_t)count * (size_t)t.window, sizeof *t.weights);
     double *w = pasta_malloc((size_t)t.window * sizeof *w);
     for (int place = 0; place < count; place++) {

@@ -184,7 +184,8 @@ pasta_status pasta_weights_expect(const struct pasta_weights *w, bool (*known)(c
         for (int j = 0; j < pasta_safetensors_count(w->files[i]); j++) {
             const char *name = pasta_safetensors_at(w->files[i], j)->name;
             if (!known(ctx, name))
-                return pasta_fail(err, PASTA_ERR_INPUT, "'%s': tensor '%s': expected none of this name by config.json (fewer layers there?)",
+                return pasta_fail(err, PASTA_ERR_INPUT,
+                                  "'%s': tensor '%s': expected none of this name by config.json (fewer layers there?)",
                                   pasta_safetensors_path(w->files[i]), name);
         }
     return PASTA_OK;

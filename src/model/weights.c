@@ -12,7 +12,8 @@ static void release_file(void *file)
 }
 
 /* In another dtype or on another device, a slice at a time, so that no more than a slice is in memory twice. t: the part that is wanted. */
-static pt converted(const struct pasta_safetensors *file, const struct pasta_st_tensor *t, pt_dtype stored, pt_dtype dtype, const char *device)
+static pt converted(const struct pasta_safetensors *file, const struct pasta_st_tensor *t, pt_dtype stored, pt_dtype dtype,
+                    const char *device)
 {
     pt from = tensor_file_borrow(t, stored);
     if (t->rank == 0 || t->bytes == 0)

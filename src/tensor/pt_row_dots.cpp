@@ -105,7 +105,8 @@ pt pt_row_dots(pt rows, pt named, pt index)
         const Tensor &x = rows->value, &y = named->value, &of = index->value;
         TORCH_CHECK(x.dim() == 2 && y.dim() == 3 && of.dim() == 1 && x.size(1) == y.size(2) && of.size(0) == x.size(0),
                     "expected [n,D], [K,P,D] and [n]");
-        TORCH_CHECK(of.scalar_type() == at::kLong && (of.numel() == 0 || (of.min().item<int64_t>() >= 0 && of.max().item<int64_t>() < y.size(1))),
+        TORCH_CHECK(of.scalar_type() == at::kLong &&
+                        (of.numel() == 0 || (of.min().item<int64_t>() >= 0 && of.max().item<int64_t>() < y.size(1))),
                     "expected an i64 index of rows 0 to ", y.size(1) - 1);
         if (!RowDots::fits(x, y))
             return x.unsqueeze(0).mul(y.index_select(1, of)).sum(-1);

@@ -171,7 +171,6 @@ static pt row_dot(pt a, pt b)
     return pt_sum_dim(pt_mul(a, b), -1, false);
 }
 
-
 pt user_net_scores(const struct user_net *net, pt image_table, pt text_table, const struct user_batch *batch)
 {
     int K = net->n_types, W = net->width, D = net->dim;

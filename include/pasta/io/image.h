@@ -20,8 +20,10 @@ struct pasta_image {
     uint8_t *pixels; /* [height,width,3] row-major RGB, owned; release with pasta_image_release */
 };
 void pasta_image_release(struct pasta_image *image);
-/* The format is told by the first bytes, not by the name. At most 2^15 pixels a side and 2^27 in all. A file of another format, too large,
- * truncated or broken is PASTA_ERR_INPUT, and `where` names it. Decoding is a function of the bytes alone. */
+/* The format is told by the first bytes, not by the name. At most 2^15 pixels a side and 2^27 in all, which a file of some bytes may have
+ * and which take 1.5 GB while they are decoded. A file of another format, too large, truncated or refused by its library is
+ * PASTA_ERR_INPUT, and `where` names it; a JPEG with wrong bits amid its data gives wrong pixels, as in Pillow. Decoding is a function of
+ * the bytes alone. */
 pasta_status pasta_image_read(const char *path, struct pasta_image *out, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_image_decode(const void *bytes, size_t length, const char *where, struct pasta_image *out,
                                 struct pasta_err *err) PASTA_MUST_CHECK;

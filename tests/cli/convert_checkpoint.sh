@@ -37,6 +37,8 @@ out = {f"module.{name}": torch.cat(t) if isinstance(t, list) else t for name, t 
 torch.save({"epoch": 3, "state_dict": out}, os.path.join(sys.argv[1], "hps.pt"))
 torch.save({name: t for name, t in out.items() if "visual" in name}, os.path.join(sys.argv[1], "part1.pt"))
 torch.save({name: t for name, t in out.items() if "visual" not in name}, os.path.join(sys.argv[1], "part2.pt"))
+torch.save({"state_dict": torch.zeros(2)}, os.path.join(sys.argv[1], "bare.pt"))
+torch.save({0: torch.zeros(2)}, os.path.join(sys.argv[1], "numbered.pt"))
 torch.save({"odd": torch.zeros(2, dtype=torch.complex64)}, os.path.join(sys.argv[1], "odd.pt"))
 
 class Evil:
@@ -60,6 +62,10 @@ cmp -s "$work/hps/model.safetensors" "$work/parts/model.safetensors" || fail "a 
 run 1 convert "$work/evil.pt" --out "$work/none"
 grep -q "evil.pt': expected a checkpoint of tensors alone" "$work/stderr" || { fail "an evil pickle"; cat "$work/stderr"; }
 [ ! -e "$work/evil" ] && [ ! -e "$work/none" ] || fail "an evil pickle was run"
+for name in bare numbered; do
+    run 1 convert "$work/$name.pt" --out "$work/none"
+    grep -q "error: .*$name.pt': expected named tensors" "$work/stderr" || { fail "$name"; tail -1 "$work/stderr"; }
+done
 run 1 convert "$work/odd.pt" --out "$work/none"
 [ ! -e "$work/none" ] || fail "what cannot be written leaves a folder"
 run 1 convert "$work/hps.pt" --out "$work/hps"

@@ -122,17 +122,6 @@ static void name_all(const struct records *r, struct names *images, struct names
     }
 }
 
-/* ROOT/images/ab/ID.png, or the same with another image format's ending, where there is such a file. */
-static const char *image_path(struct pasta_arena *arena, const char *root, const char *id)
-{
-    for (int i = 0; pasta_image_endings[i]; i++) {
-        const char *path = pasta_arena_printf(arena, "%s/images/%.2s/%s%s", root, id, id, pasta_image_endings[i]);
-        if (pasta_file_exists(path))
-            return path;
-    }
-    return pasta_arena_printf(arena, "%s/images/%.2s/%s%s", root, id, id, pasta_image_endings[0]);
-}
-
 /* settings.json: the records and the encoder decide the pack. Written with it, for a broken image is found late and leaves nothing
  * behind. */
 static pasta_status stamp(const struct pasta_context *context, const struct embed_inputs *in, const struct pasta_clip *clip,
@@ -207,7 +196,7 @@ static pasta_status make_pack(const struct pasta_context *context, const struct 
         name_all(&records, &images, &texts);
         paths = pasta_calloc(images.n, sizeof *paths);
         for (size_t i = 0; i < images.n; i++)
-            paths[i] = image_path(&arena, in->image_root ? in->image_root : ".", images.items[i]);
+            paths[i] = record_image_path(&arena, in->image_root ? in->image_root : ".", images.items[i]);
     }
     if (status == PASTA_OK && context->dry_run) {
         status = plan(context, clip, paths, images.n, texts.n, err);

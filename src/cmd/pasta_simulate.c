@@ -312,9 +312,16 @@ static pasta_status check_flags(const struct pasta_context *context, struct past
     return PASTA_OK;
 }
 
+/* The encoder that simulated users see with: the one that was named, else the one that the user model brings, else the embedded one. */
+static const char *choose_encoder(const struct pasta_context *context, const char *own)
+{
+    const char *named = model_path ? model_path : context->config.embed.model;
+    return !*named && pasta_file_exists(own) ? own : named;
+}
+
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
-    char *standard = pasta_data_path("prompts/sketch.txt");
+    char *own = pasta_path_join(user_model_path, "encoder"), *standard = pasta_data_path("prompts/sketch.txt");
     struct simulate s = {.context = context};
 
     pasta_status status = check_flags(context, err);
@@ -323,13 +330,14 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     } else if (status == PASTA_OK) {
         if (!replay_path) {
             prompts_path = prompts_path ? prompts_path : standard;
-            model_path = model_path ? model_path : context->config.embed.model;
+            model_path = choose_encoder(context, own);
         }
         status = load(&s, err);
         if (status == PASTA_OK)
             status = !context->dry_run ? simulate(&s, err) : s.replay ? plan_replay(&s) : plan(&s, err);
     }
     release(&s);
+    free(own);
     free(standard);
     return status;
 }
@@ -339,7 +347,7 @@ static const struct pasta_option options[] = {
     {"users", PASTA_OPT_STRING, &users_path, "FILE", "posteriors of real users (responsibilities.jsonl), each session one of them at random; "
      "without it types follow the prior", NULL},
     {"user", PASTA_OPT_STRING, &user_id, "ID", "only this one of --users", NULL},
-    {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with (embed.model)", NULL},
+    {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with; default: embed.model, else its own", NULL},
     {"fidelity", PASTA_OPT_STRING, &fidelity_path, "FILE", "no trajectories: compare with these held-out sessions of real people, one answer "
      "ahead; in USER-MODEL/fidelity later runs find and quote it", NULL},
     {"replay", PASTA_OPT_STRING, &replay_path, "FILE", "answer the slates of these recorded sessions, from --features: nothing is drawn or "

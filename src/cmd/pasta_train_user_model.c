@@ -22,9 +22,10 @@
 #include "torch_command.h"
 #include "trained_on.h"
 #include "user_model_fit.h"
+#include "user_model_towers.h"
 
 static struct pasta_strings session_paths, preference_paths, rating_paths;
-static const char *features_path, *types_list;
+static const char *features_path, *image_root, *model_path, *types_list;
 
 struct training {
     const struct pasta_context *context;
@@ -147,7 +148,8 @@ static pasta_status finish(struct training *t, struct pasta_err *err)
         {"comparisons", c.comparisons}, {"images", c.images}, {"prompts", c.prompts}, {"steps", pasta_em_position(t->fits.best)}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         pasta_manifest_count(manifest, counts[i].name, counts[i].value);
-    if ((status = pasta_user_model_save(model, context->out, err)) == PASTA_OK &&
+    if ((status = user_model_encoder_save(context, t->fits.best, model, manifest, err)) == PASTA_OK &&
+        (status = pasta_user_model_save(model, context->out, err)) == PASTA_OK &&
         (status = write_responsibilities(t, model, err)) == PASTA_OK)
         status = add_inputs(manifest, err);
     if (status == PASTA_OK)
@@ -168,7 +170,7 @@ static pasta_status report(const struct training *t, struct pasta_err *err)
 {
     struct pasta_user_counts c = pasta_user_data_counts(t->data);
     struct pasta_user_model *m;
-    pasta_status status = pasta_user_model_load(t->context->out, t->features, &m, err);
+    pasta_status status = pasta_user_model_load(t->context->out, user_model_trains_towers(t->context) ? NULL : t->features, &m, err);
     if (status != PASTA_OK)
         return status;
     struct pasta_str text = {0};
@@ -241,12 +243,12 @@ static pasta_status stamp(const struct pasta_context *context, struct pasta_err 
 static pasta_status fit(struct training *t, struct pasta_err *err)
 {
     static const char *const owned[] = {"manifest.json", "user_model.safetensors", "config.json", "responsibilities.jsonl", TRAINED_PROMPTS, "metrics.jsonl",
-                                        "events.out.tfevents.0.pasta", USER_MODEL_FIT, USER_MODEL_RESTARTS "/",
+                                        "events.out.tfevents.0.pasta", USER_MODEL_FIT, USER_MODEL_RESTARTS "/", USER_MODEL_ENCODER "/",
                                         "checkpoint.safetensors", "settings.json", NULL};
     const struct pasta_context *context = t->context;
     bool complete = false;
     pasta_status status;
-    if ((status = user_model_fits_new(context, t->data, &t->fits, err)) != PASTA_OK ||
+    if ((status = user_model_fits_new(context, t->data, image_root, &t->fits, err)) != PASTA_OK ||
         (status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
         (status = stamp(context, err)) != PASTA_OK)
         return status;
@@ -332,6 +334,11 @@ static pasta_status sweep(struct training *t, struct pasta_context *context, str
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
     struct training t = {.context = context};
+    if ((image_root || model_path) && !user_model_trains_towers(context))
+        return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected --set user_model.towers=trained with it; frozen towers are read from "
+                          "features", image_root ? "image-root" : "model");
+    if (model_path)
+        context->config.embed.model = model_path;
     pasta_status status = load(&t, err);
     if (status == PASTA_OK)
         status = types_list ? sweep(&t, context, err) : context->dry_run ? plan(&t) : fit(&t, err);
@@ -347,6 +354,8 @@ static const struct pasta_option options[] = {
     {"ratings", PASTA_OPT_STRINGS, &rating_paths, "FILE", "rating records; repeatable", NULL},
     {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)",
      "the features of the images"},
+    {"image-root", PASTA_OPT_STRING, &image_root, "DIR", "folder of images/, for user_model.towers=trained (.)", NULL},
+    {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder of the features, for the same (embed.model)", NULL},
     {"types", PASTA_OPT_STRING, &types_list, "LIST", "a sweep: a model for each K of 1,2,4,8, in OUT/K1 and so on; data are read once", NULL},
     RECORDS_SKIP_BAD,
     {0}};

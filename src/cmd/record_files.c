@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "pasta/base/log.h"
+#include "pasta/base/mem.h"
+#include "pasta/io/file.h"
 #include "pasta/io/id_set.h"
+#include "pasta/io/image.h"
 #include "pasta/io/sha256.h"
 
 const char *records_skip_bad;
@@ -76,4 +79,14 @@ pasta_status records_sessions(const char *path, struct pasta_sessions *out, stru
     size_t first = out->n;
     pasta_status status = read_sessions(path, out, err);
     return status == PASTA_OK ? sessions_once(path, out, first, err) : status;
+}
+
+const char *record_image_path(struct pasta_arena *arena, const char *root, const char *id)
+{
+    for (int i = 0; pasta_image_endings[i]; i++) {
+        const char *path = pasta_arena_printf(arena, "%s/images/%.2s/%s%s", root, id, id, pasta_image_endings[i]);
+        if (pasta_file_exists(path))
+            return path;
+    }
+    return pasta_arena_printf(arena, "%s/images/%.2s/%s%s", root, id, id, pasta_image_endings[0]);
 }

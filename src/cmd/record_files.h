@@ -1,6 +1,7 @@
 /* record_files.h: reading record files as every stage does, with its one flag, --skip-bad. */
 #ifndef PASTA_CMD_RECORD_FILES_H
 #define PASTA_CMD_RECORD_FILES_H
+#include "pasta/base/mem.h"
 #include "pasta/base/options.h"
 #include "pasta/io/record.h"
 
@@ -15,4 +16,7 @@ pasta_status records_sessions(const char *path, struct pasta_sessions *out, stru
 pasta_status records_preferences(const char *path, struct pasta_preferences *out, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status records_ratings(const char *path, struct pasta_ratings *out, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status records_rankings(const char *path, struct pasta_rankings *out, struct pasta_err *err) PASTA_MUST_CHECK;
+
+/* ROOT/images/ab/ID.png, or the same with another image format's ending, where there is such a file. */
+const char *record_image_path(struct pasta_arena *arena, const char *root, const char *id);
 #endif

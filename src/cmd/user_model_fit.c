@@ -12,6 +12,7 @@
 #include "pasta/io/file.h"
 #include "pasta/io/metrics.h"
 #include "pasta/tensor/pt.h"
+#include "user_model_towers.h"
 
 /* Below this many operations a step, starting threads costs more than they bring (with busy neighbours, many times more). Small fits thus
  * run on one thread, and their bytes do not depend on --threads. */
@@ -124,12 +125,16 @@ static uint64_t seed_of(uint64_t seed, int fit)
     return fit == 0 ? seed : pasta_rng_u64(&rng);
 }
 
-static pasta_status new_em(const struct pasta_context *context, const struct pasta_user_data *data, int fit, struct pasta_em **out,
-                           struct pasta_err *err)
+static pasta_status new_em(const struct pasta_context *context, const struct pasta_user_data *data, const char *image_root, int fit,
+                           struct pasta_em **out, struct pasta_err *err)
 {
     const struct pasta_config *config = &context->config;
+    const bool trained = user_model_trains_towers(context);
+    struct pasta_em_towers towers;
+    pasta_status status = trained ? user_model_towers(context, data, image_root, &towers, err) : PASTA_OK;
     pt_threads(1);
-    pasta_status status = pasta_em_new(&config->user_model, seed_of(config->seed, fit), config->device, data, out, err);
+    if (status == PASTA_OK)
+        status = pasta_em_new(&config->user_model, seed_of(config->seed, fit), config->device, data, trained ? &towers : NULL, out, err);
     if (status == PASTA_OK && pasta_em_work(*out) >= WORK_FOR_THREADS)
         pt_threads(context->threads);
     return status;
@@ -148,11 +153,11 @@ static pasta_status copy_up(const char *from, const char *to, const char *name, 
     return status;
 }
 
-pasta_status user_model_fits_new(const struct pasta_context *context, const struct pasta_user_data *data, struct user_model_fits *out,
-                                 struct pasta_err *err)
+pasta_status user_model_fits_new(const struct pasta_context *context, const struct pasta_user_data *data, const char *image_root,
+                                 struct user_model_fits *out, struct pasta_err *err)
 {
-    *out = (struct user_model_fits){.n = (int)context->config.user_model.restarts};
-    return new_em(context, data, 0, &out->best, err);
+    *out = (struct user_model_fits){.n = (int)context->config.user_model.restarts, .image_root = image_root};
+    return new_em(context, data, image_root, 0, &out->best, err);
 }
 
 /* A fit without held-out users is judged by those in training. */
@@ -190,7 +195,7 @@ pasta_status user_model_fit(const struct pasta_context *context, const struct pa
     pasta_status status = one_of(context, fits, 0, fits->best, err);
     for (int i = 1; i < fits->n && status == PASTA_OK; i++) {
         struct pasta_em *em = NULL;
-        status = new_em(context, data, i, &em, err);
+        status = new_em(context, data, fits->image_root, i, &em, err);
         if (status == PASTA_OK)
             status = one_of(context, fits, i, em, err);
         if (status == PASTA_OK && worth(fits, i) > worth(fits, fits->kept)) {

@@ -17,10 +17,11 @@ struct user_model_fits {
     struct pasta_em *best;
     int n, kept;                  /* fits, number of the best */
     double *train, *held_out;     /* [n] log-likelihood of an observation at the end */
+    const char *image_root;       /* where trained towers read images; borrowed */
 };
-/* Settings and data are checked, nothing is written. Release in every case; data stays borrowed until then. */
-pasta_status user_model_fits_new(const struct pasta_context *context, const struct pasta_user_data *data, struct user_model_fits *out,
-                                 struct pasta_err *err) PASTA_MUST_CHECK;
+/* Settings and data are checked, nothing is written. Release in every case; data and image_root stay borrowed until then. */
+pasta_status user_model_fits_new(const struct pasta_context *context, const struct pasta_user_data *data, const char *image_root,
+                                 struct user_model_fits *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Trains, or resumes, all fits of context->config. Stopping is PASTA_ERR_STOPPED. */
 pasta_status user_model_fit(const struct pasta_context *context, const struct pasta_user_data *data, struct user_model_fits *fits,
                             struct pasta_err *err) PASTA_MUST_CHECK;

@@ -250,17 +250,28 @@ static void normalise(float *rows, int n, int dim)
     }
 }
 
-static pasta_status pixel_batch(const struct pasta_clip *clip, const float *pixels, int n, float *out, struct pasta_err *err)
+/* What is done with the features [n,D] of one pass: copied out, or with `by`, differentiated. */
+static void use_features(pt features, int n, const struct pasta_clip *clip, float *out, const float *by)
+{
+    if (by)
+        pt_backward(pt_sum(pt_mul(pt_normalize(features, 1),
+                                  pt_to_device(pt_borrow(by, PT_F32, PT_SHAPE(n, clip->shape.projection)), clip->device))));
+    else
+        pt_copy_f32(features, out);
+}
+
+static pasta_status pixel_batch(const struct pasta_clip *clip, const float *pixels, int n, float *out, const float *by, struct pasta_err *err)
 {
     const int64_t side = clip->shape.image_size;
     pt_scope_open();
     pt x = pt_to_device(pt_borrow(pixels, PT_F32, PT_SHAPE(n, 3, side, side)), clip->device);
     x = pt_to_dtype(x, clip->dtype);
-    pt_copy_f32(pasta_clip_image_features(clip, x), out);
+    use_features(pasta_clip_image_features(clip, x), n, clip, out, by);
     return pt_scope_close(err);
 }
 
-static pasta_status text_batch(const struct pasta_clip *clip, const char *const *texts, int n, float *out, struct pasta_err *err)
+static pasta_status text_batch(const struct pasta_clip *clip, const char *const *texts, int n, float *out, const float *by,
+                               struct pasta_err *err)
 {
     int context = (int)clip->shape.context, longest = 0;
     int64_t *all = pasta_malloc((size_t)(n * context) * sizeof *all), *ids = NULL;
@@ -278,7 +289,7 @@ static pasta_status text_batch(const struct pasta_clip *clip, const char *const 
             memcpy(ids + i * longest, all + i * context, (size_t)longest * sizeof *ids);
         pt_scope_open();
         pt x = pt_to_device(pt_borrow(ids, PT_I64, PT_SHAPE(n, longest)), clip->device);
-        pt_copy_f32(pasta_clip_text_features(clip, x), out);
+        use_features(pasta_clip_text_features(clip, x), n, clip, out, by);
         status = pt_scope_close(err);
     }
     free(all);
@@ -308,18 +319,34 @@ pasta_status pasta_clip_preprocess(const struct pasta_clip *clip, const struct p
     return pasta_preprocess_image(&clip->preprocess, image, (int)clip->shape.image_size, pixels, err);
 }
 
-pasta_status pasta_clip_pixels(const struct pasta_clip *clip, const float *pixels, int n, bool raw, float *out, struct pasta_err *err)
+/* n images in passes of a size that suits the device: either out or by. */
+static pasta_status pixel_passes(const struct pasta_clip *clip, const float *pixels, int n, float *out, const float *by,
+                                 struct pasta_err *err)
 {
     const size_t dim = (size_t)clip->shape.projection, side = (size_t)clip->shape.image_size;
     const int rows = images_of_pass(clip);
-    bool grad = pt_grad_enable(false);
+    bool grad = pt_grad_enable(by != NULL);
     pasta_status status = PASTA_OK;
-    for (int i = 0; i < n && status == PASTA_OK; i += rows)
-        status = pixel_batch(clip, pixels + (size_t)i * 3 * side * side, n - i < rows ? n - i : rows, out + (size_t)i * dim, err);
+    for (int i = 0; i < n && status == PASTA_OK; i += rows) {
+        const size_t at = (size_t)i * dim;
+        status = pixel_batch(clip, pixels + (size_t)i * 3 * side * side, n - i < rows ? n - i : rows, out ? out + at : NULL,
+                             by ? by + at : NULL, err);
+    }
     pt_grad_enable(grad);
-    if (status == PASTA_OK && !raw)
-        normalise(out, n, (int)dim);
     return status;
+}
+
+pasta_status pasta_clip_pixels(const struct pasta_clip *clip, const float *pixels, int n, bool raw, float *out, struct pasta_err *err)
+{
+    const pasta_status status = pixel_passes(clip, pixels, n, out, NULL, err);
+    if (status == PASTA_OK && !raw)
+        normalise(out, n, pasta_clip_dim(clip));
+    return status;
+}
+
+pasta_status pasta_clip_pixels_backward(struct pasta_clip *clip, const float *pixels, int n, const float *by, struct pasta_err *err)
+{
+    return pixel_passes(clip, pixels, n, NULL, by, err);
 }
 
 pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta_image *images, int n, bool raw, float *out,
@@ -340,15 +367,30 @@ pasta_status pasta_clip_images(const struct pasta_clip *clip, const struct pasta
     return status;
 }
 
+static pasta_status text_passes(const struct pasta_clip *clip, const char *const *texts, int n, float *out, const float *by,
+                                struct pasta_err *err)
+{
+    const size_t dim = (size_t)clip->shape.projection;
+    const int rows = rows_of_pass(clip, clip->shape.context);
+    bool grad = pt_grad_enable(by != NULL);
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n && status == PASTA_OK; i += rows) {
+        const size_t at = (size_t)i * dim;
+        status = text_batch(clip, texts + i, n - i < rows ? n - i : rows, out ? out + at : NULL, by ? by + at : NULL, err);
+    }
+    pt_grad_enable(grad);
+    return status;
+}
+
 pasta_status pasta_clip_texts(const struct pasta_clip *clip, const char *const *texts, int n, bool raw, float *out, struct pasta_err *err)
 {
-    const int dim = pasta_clip_dim(clip), rows = rows_of_pass(clip, clip->shape.context);
-    bool grad = pt_grad_enable(false);
-    pasta_status status = PASTA_OK;
-    for (int i = 0; i < n && status == PASTA_OK; i += rows)
-        status = text_batch(clip, texts + i, n - i < rows ? n - i : rows, out + (size_t)i * (size_t)dim, err);
-    pt_grad_enable(grad);
+    const pasta_status status = text_passes(clip, texts, n, out, NULL, err);
     if (status == PASTA_OK && !raw)
-        normalise(out, n, dim);
+        normalise(out, n, pasta_clip_dim(clip));
     return status;
+}
+
+pasta_status pasta_clip_texts_backward(struct pasta_clip *clip, const char *const *texts, int n, const float *by, struct pasta_err *err)
+{
+    return text_passes(clip, texts, n, NULL, by, err);
 }

@@ -15,13 +15,14 @@ enum kind { ADAMW, ADAFACTOR };
 struct slot {
     pt w;
     pt first, second;
+    double rate; /* times the step's learning rate */
 };
 
 struct pasta_optim {
     enum kind kind;
     double weight_decay;
     int64_t steps;
-    struct pasta_params **lists;
+    struct { struct pasta_params *params; double rate; } *lists;
     int n_lists;
     size_t lists_capacity;
     struct pasta_params state; /* owns what the slots borrow */
@@ -38,7 +39,7 @@ static struct pasta_optim *optim_new(enum kind kind, struct pasta_params *params
     struct pasta_optim *o = pasta_calloc(1, sizeof *o);
     o->kind = kind;
     o->weight_decay = weight_decay;
-    pasta_optim_add(o, params);
+    pasta_optim_add(o, params, 1);
     return o;
 }
 
@@ -52,11 +53,12 @@ struct pasta_optim *pasta_optim_adafactor(struct pasta_params *params, double we
     return optim_new(ADAFACTOR, params, weight_decay);
 }
 
-void pasta_optim_add(struct pasta_optim *o, struct pasta_params *params)
+void pasta_optim_add(struct pasta_optim *o, struct pasta_params *params, double rate)
 {
     assert(!o->slots && "lists are added before the first step");
     PASTA_GROW(o->lists, (size_t)o->n_lists + 1, o->lists_capacity);
-    o->lists[o->n_lists++] = params;
+    o->lists[o->n_lists].params = params;
+    o->lists[o->n_lists++].rate = rate;
 }
 
 /* --- state --- */
@@ -78,7 +80,7 @@ static pt state_add(struct pasta_optim *o, const char *part, int list, const cha
 
 static struct slot slot_new(struct pasta_optim *o, int list, const struct pasta_param *param)
 {
-    struct slot s = {.w = param->tensor};
+    struct slot s = {.w = param->tensor, .rate = o->lists[list].rate};
     pt_scope_open();
     pt zeros = pt_zeros_like(pt_detach(pt_to_dtype(s.w, state_dtype(s.w))));
     if (o->kind == ADAMW) {
@@ -99,13 +101,13 @@ static void slots_make(struct pasta_optim *o)
     if (o->slots)
         return;
     for (int l = 0; l < o->n_lists; l++)
-        o->n_slots += o->lists[l]->n;
+        o->n_slots += o->lists[l].params->n;
     o->slots = pasta_calloc((size_t)o->n_slots, sizeof *o->slots);
     o->norms = pasta_calloc((size_t)o->n_slots, sizeof *o->norms);
     int n = 0;
     for (int l = 0; l < o->n_lists; l++)
-        for (int i = 0; i < o->lists[l]->n; i++)
-            o->slots[n++] = slot_new(o, l, &o->lists[l]->items[i]);
+        for (int i = 0; i < o->lists[l].params->n; i++)
+            o->slots[n++] = slot_new(o, l, &o->lists[l].params->items[i]);
 }
 
 const struct pasta_params *pasta_optim_state(struct pasta_optim *o)
@@ -195,14 +197,14 @@ void pasta_optim_step(struct pasta_optim *o, double learning_rate)
     const bool recording = pt_grad_enable(false);
     o->steps++;
     for (int i = 0; i < o->n_slots; i++)
-        slot_step(o, &o->slots[i], learning_rate);
+        slot_step(o, &o->slots[i], learning_rate * o->slots[i].rate);
     pt_grad_enable(recording);
 }
 
 void pasta_optim_zero_grad(struct pasta_optim *o)
 {
     for (int l = 0; l < o->n_lists; l++)
-        pasta_params_zero_grad(o->lists[l]);
+        pasta_params_zero_grad(o->lists[l].params);
 }
 
 double pasta_optim_clip(struct pasta_optim *o, double max_norm)

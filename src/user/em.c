@@ -39,7 +39,8 @@ int64_t pasta_em_total(const struct pasta_em *em) { return em_phase_steps(em, EM
 const double *pasta_em_prior(const struct pasta_em *em) { return em->prior; }
 bool pasta_em_clustered(const struct pasta_em *em) { return em->clustered; }
 
-/* Images go through three projections of K W D multiply-adds, texts through three; backward costs twice forward. */
+/* Images go through three projections of K W D multiply-adds, texts through three; backward costs twice forward. Trained towers multiply
+ * each row's tokens, some dozens at least, with their parameters, twice forward and once back. */
 double pasta_em_work(const struct pasta_em *em)
 {
     const struct pasta_user_data *data = em->data;
@@ -54,7 +55,8 @@ double pasta_em_work(const struct pasta_em *em)
         }
         most = em_phase_steps(em, (enum em_phase)phase) > 0 ? fmax(most, rows) : most;
     }
-    return most * 3 * 2 * 3 * em->n_types * (em->online.width + 1.0) * data->dim;
+    double towers = em->towers != NULL ? 32 * 4 * 2 * (double)pasta_params_count(em_towers_params(em->towers)) : 0;
+    return most * (3 * 2 * 3 * em->n_types * (em->online.width + 1.0) * data->dim + towers);
 }
 
 bool pasta_em_fine(const struct pasta_em *em)
@@ -67,6 +69,8 @@ void em_optim_new(struct pasta_em *em, enum em_phase phase)
 {
     pasta_optim_free(em->optim);
     em->optim = pasta_optim_adamw(&em->online.params, phase_settings(em, phase)->weight_decay);
+    if (em->towers != NULL)
+        pasta_optim_add(em->optim, em_towers_params(em->towers), em->settings->towers_rate);
     em->optim_phase = phase;
 }
 
@@ -102,30 +106,54 @@ static pasta_status make_tables(struct pasta_em *em, struct pasta_err *err)
 {
     const struct pasta_user_data *data = em->data;
     pt_scope_open();
-    em->image_table = pt_keep(pt_to_device(pt_borrow(data->image_table, PT_F32, PT_SHAPE((int64_t)data->images.n, data->dim)), em->device));
+    pt images = pt_borrow(data->image_table, PT_F32, PT_SHAPE((int64_t)data->images.n, data->dim));
+    pt texts = pt_borrow(data->text_table, PT_F32, PT_SHAPE((int64_t)data->texts.n, data->dim));
+    if (em->towers != NULL) { /* written to */
+        images = pt_clone(images);
+        texts = pt_clone(texts);
+    }
+    em->image_table = pt_keep(pt_to_device(images, em->device));
+    em->text_table = pt_keep(pt_to_device(texts, em->device));
     em->taste_basis = pt_keep(pt_to_device(pt_from_f32(em->whitening.matrix, PT_SHAPE(data->dim, data->dim)), em->device));
-    em->text_table = pt_keep(pt_to_device(pt_borrow(data->text_table, PT_F32, PT_SHAPE((int64_t)data->texts.n, data->dim)), em->device));
     return pt_scope_close(err);
 }
 
-pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device,
-                          const struct pasta_user_data *data, struct pasta_em **out, struct pasta_err *err)
+static pasta_status check_settings(const struct pasta_user_model_settings *settings, const struct pasta_user_data *data,
+                                   const struct pasta_em_towers *towers, struct pasta_err *err)
 {
     enum pasta_aggregate aggregate;
     if (pasta_aggregate_parse(settings->aggregate, &aggregate, err) != PASTA_OK)
         return PASTA_ERR_USAGE;
-    bool per_user = strcmp(settings->responsibilities, "user") == 0;
-    if (!per_user && strcmp(settings->responsibilities, "sample") != 0)
+    if (strcmp(settings->responsibilities, "user") != 0 && strcmp(settings->responsibilities, "sample") != 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.responsibilities: expected user or sample, found '%s'",
                           settings->responsibilities);
     if (strcmp(settings->start, "clusters") != 0 && strcmp(settings->start, "random") != 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.start: expected clusters or random, found '%s'", settings->start);
     if (data->users.n == 0 || data->held_out == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "user model: expected observations, found none");
+    if (towers != NULL && strcmp(pasta_clip_hash(towers->clip), pasta_features_encoder(data->features)) != 0)
+        return pasta_fail(err, PASTA_ERR_INPUT, "user_model.towers: expected the encoder of the features, %.16s, to train on, found %.16s",
+                          pasta_features_encoder(data->features), pasta_clip_hash(towers->clip));
+    return PASTA_OK;
+}
+
+pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device,
+                          const struct pasta_user_data *data, const struct pasta_em_towers *towers, struct pasta_em **out,
+                          struct pasta_err *err)
+{
+    enum pasta_aggregate aggregate = PASTA_AGG_MEAN;
+    pasta_status status = check_settings(settings, data, towers, err);
+    if (status == PASTA_OK)
+        status = pasta_aggregate_parse(settings->aggregate, &aggregate, err);
+    if (status != PASTA_OK) {
+        pasta_clip_free(towers != NULL ? towers->clip : NULL);
+        return status;
+    }
     struct pasta_em *em = pasta_calloc(1, sizeof *em);
     *em = (struct pasta_em){.settings = settings, .data = data, .seed = seed, .device = device,
-                           .n_types = (int)settings->types, .per_user = per_user};
-    em->n_groups = per_user ? data->users.n : data->n_pairs + data->n_ratings + data->n_turns;
+                           .n_types = (int)settings->types, .per_user = strcmp(settings->responsibilities, "user") == 0,
+                           .towers = towers != NULL ? em_towers_new(towers, data) : NULL};
+    em->n_groups = em->per_user ? data->users.n : data->n_pairs + data->n_ratings + data->n_turns;
     for (int kind = 0; kind < OBS_KINDS; kind++)
         order_init(&em->order[kind], data, (enum observation_kind)kind);
     size_t K = (size_t)em->n_types;
@@ -135,7 +163,7 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
     struct pasta_user_model *start = pasta_user_model_new(em->n_types, data->dim, (int)settings->adapter_width, aggregate,
                                                           settings->temperature_max, "");
     whitening_init(&em->whitening, data->image_table, data->images.n, data->dim, seed);
-    pasta_status status = make_tables(em, err);
+    status = make_tables(em, err);
     if (status == PASTA_OK)
         status = em_begin(em, start, err);
     em->started = false;
@@ -155,6 +183,7 @@ void pasta_em_free(struct pasta_em *em)
     pasta_optim_free(em->optim);
     user_net_release(&em->online);
     user_net_release(&em->target);
+    em_towers_free(em->towers);
     pt_free(em->image_table);
     pt_free(em->text_table);
     pt_free(em->taste_basis);
@@ -247,20 +276,18 @@ static double add_part(struct pasta_em *em, pt nll, enum observation_kind kind, 
     return pt_item(part);
 }
 
-static pasta_status m_step(struct pasta_em *em, enum em_phase phase, int64_t step, struct pasta_em_metrics *out, struct pasta_err *err)
+/* The batch's loss, whose gradients are left with the parameters. */
+static pasta_status differentiate(struct pasta_em *em, enum em_phase phase, struct pasta_em_metrics *out, struct pasta_err *err)
 {
     const struct pasta_user_model_settings *s = em->settings;
-    const struct pasta_train_settings *t = phase_settings(em, phase);
-    struct batch_list lists[OBS_KINDS];
-    for (int kind = 0; kind < OBS_KINDS; kind++)
-        lists[kind] = (struct batch_list){em->picks[kind].items, em->picks[kind].n};
-    user_batch_fill(&em->batch, em->data, lists);
     double rehearsal = phase == EM_MAIN ? 1 : s->kappa_rehearsal, comparisons = 0;
     for (int i = 0; i < em->batch.n_turns; i++)
         comparisons += em->batch.has_versus[i];
-    pt_scope_open();
-    pt loss = NULL;
-    struct user_nll nll = user_net_nll(&em->online, em->image_table, em->text_table, &em->batch);
+    pt loss = NULL, images = em->image_table, texts = em->text_table;
+    pasta_status status = em->towers != NULL ? em_towers_begin(em, &em->batch, &images, &texts, err) : PASTA_OK;
+    if (status != PASTA_OK)
+        return status;
+    struct user_nll nll = user_net_nll(&em->online, images, texts, &em->batch);
     out->pair = add_part(em, nll.pair, OBS_PAIR, em->batch.n_pairs, rehearsal, &loss);
     out->rating = add_part(em, nll.rating, OBS_RATING, em->batch.n_ratings, rehearsal * s->kappa_rating, &loss);
     out->choice = add_part(em, nll.choice, OBS_TURN, em->batch.n_turns, s->kappa_choice, &loss);
@@ -269,13 +296,27 @@ static pasta_status m_step(struct pasta_em *em, enum em_phase phase, int64_t ste
     if (!pt_failed() && !isfinite(out->loss))
         pt_fail("step %lld: expected a finite loss, found %g; try a smaller learning rate", (long long)em->position, out->loss);
     pt_backward(loss);
-    if (!pt_failed()) {
-        out->learning_rate = pasta_schedule(t, step);
-        out->grad_norm = pasta_optim_clip(em->optim, t->clip_norm);
+    return em->towers != NULL && !pt_failed() ? em_towers_backward(em, err) : PASTA_OK;
+}
+
+static pasta_status m_step(struct pasta_em *em, enum em_phase phase, int64_t step, struct pasta_em_metrics *out, struct pasta_err *err)
+{
+    struct batch_list lists[OBS_KINDS];
+    for (int kind = 0; kind < OBS_KINDS; kind++)
+        lists[kind] = (struct batch_list){em->picks[kind].items, em->picks[kind].n};
+    user_batch_fill(&em->batch, em->data, lists);
+    pt_scope_open();
+    pasta_status status = differentiate(em, phase, out, err);
+    if (status == PASTA_OK && !pt_failed()) {
+        out->learning_rate = pasta_schedule(phase_settings(em, phase), step);
+        out->grad_norm = pasta_optim_clip(em->optim, phase_settings(em, phase)->clip_norm);
         pasta_optim_step(em->optim, out->learning_rate);
         pasta_optim_zero_grad(em->optim);
+        if (em->towers != NULL)
+            em_towers_changed(em->towers);
     }
-    return pt_scope_close(err);
+    const pasta_status closed = pt_scope_close(status == PASTA_OK ? err : NULL);
+    return status == PASTA_OK ? closed : status;
 }
 
 /* Copies the online parameters into the target and recomputes what follows from them. */

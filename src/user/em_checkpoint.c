@@ -1,6 +1,6 @@
 /* em_checkpoint.c: a fit on disk, so that a resumed one ends with the bytes of an uninterrupted one.
  *
- * One safetensors file: online and target parameters, optimiser moments (f32), prior and evidence (f64), and `position`: steps done,
+ * One safetensors file: online and target parameters, trained towers, optimiser moments (f32), prior and evidence (f64), and `position`: steps done,
  * optimiser steps, phase of the optimiser, types started anew (i64). Batches are functions of the position, so no other random state exists.
  */
 #include <stdlib.h>
@@ -42,6 +42,8 @@ pasta_status pasta_em_save(struct pasta_em *em, const char *path, struct pasta_e
     pt_scope_open();
     list_params(&list, "online", &em->online.params);
     list_params(&list, "target", &em->target.params);
+    if (em->towers != NULL)
+        list_params(&list, "towers", em_towers_params(em->towers));
     if (em->optim != NULL)
         list_params(&list, "optim", pasta_optim_state(em->optim));
     pasta_status status = pt_scope_close(err);
@@ -100,6 +102,10 @@ static pasta_status load_all(struct pasta_em *em, const struct pasta_safetensors
     status = load_params(file, "online", &em->online.params, err);
     if (status == PASTA_OK)
         status = load_params(file, "target", &em->target.params, err);
+    if (status == PASTA_OK && em->towers != NULL) {
+        status = load_params(file, "towers", em_towers_params(em->towers), err);
+        em_towers_changed(em->towers);
+    }
     if (status == PASTA_OK && position[2] >= 0) {
         em_optim_new(em, (enum em_phase)position[2]);
         status = load_params(file, "optim", pasta_optim_state(em->optim), err);

@@ -54,13 +54,13 @@ static pasta_status evidence_block(const struct pasta_em *em, const struct user_
 pasta_status em_evidence(const struct pasta_em *em, const struct user_net *net, enum em_phase phase, bool by_user, double *out,
                          struct pasta_err *err)
 {
-    pasta_status status = PASTA_OK;
+    pasta_status status = em_towers_refresh(em, err);
     struct user_batch batch = {0};
     uint32_t *items = pasta_malloc(BLOCK * sizeof *items);
     float *buffer = pasta_malloc((size_t)BLOCK * (size_t)em->n_types * sizeof *buffer);
     bool grad = pt_grad_enable(false);
     memset(out, 0, (by_user ? em->data->users.n : em->n_groups) * (size_t)em->n_types * sizeof *out);
-    for (int kind = 0; kind < OBS_KINDS; kind++) {
+    for (int kind = 0; kind < OBS_KINDS && status == PASTA_OK; kind++) {
         if (!em_phase_has(phase, (enum observation_kind)kind))
             continue;
         size_t total = user_data_count(em->data, (enum observation_kind)kind), block = kind == OBS_TURN ? TURN_BLOCK : BLOCK;

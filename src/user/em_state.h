@@ -21,6 +21,8 @@ struct em_picks {
     int n;
 };
 
+struct em_towers;
+
 struct pasta_em {
     const struct pasta_user_model_settings *settings;
     const struct pasta_user_data *data;
@@ -35,6 +37,7 @@ struct pasta_em {
     struct pasta_optim *optim;  /* of optim_phase; NULL before the first step */
     enum em_phase optim_phase;
     pt image_table, text_table; /* [Ni,D], [Np,D] on the device */
+    struct em_towers *towers;   /* NULL: frozen */
     struct whitening whitening; /* of the image table */
     pt taste_basis;             /* [D,D] its matrix on the device */
     double *prior;              /* [K] */
@@ -66,6 +69,19 @@ pasta_status em_reseed(struct pasta_em *em, enum em_phase phase, int64_t step, s
 
 /* --- em_start.c --- */
 double em_cosine(const struct pasta_user_data *data, int32_t image, int32_t text);
+
+/* --- em_towers.c: the trained encoder --- */
+struct em_towers *em_towers_new(const struct pasta_em_towers *given, const struct pasta_user_data *data); /* takes the encoder */
+void em_towers_free(struct em_towers *t); /* NULL is legal */
+struct pasta_params *em_towers_params(const struct em_towers *t); /* all of the encoder's; trained are those that want a gradient */
+void em_towers_changed(struct em_towers *t); /* by an optimiser's step or a checkpoint */
+/* Makes em's feature tables those of the encoder as it is. Nothing to do for frozen towers, or if nothing has changed. */
+pasta_status em_towers_refresh(const struct pasta_em *em, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Tables of the batch's images and prompts, each once and freshly encoded, as leaves in the caller's scope; the batch's rows become theirs. */
+pasta_status em_towers_begin(const struct pasta_em *em, struct user_batch *batch, pt *image_table, pt *text_table,
+                             struct pasta_err *err) PASTA_MUST_CHECK;
+/* After pt_backward and before the scope closes: takes the leaves' gradients back to the encoder's parameters. */
+pasta_status em_towers_backward(const struct pasta_em *em, struct pasta_err *err) PASTA_MUST_CHECK;
 
 /* --- em_evidence.c --- */
 size_t em_group(const struct pasta_em *em, enum observation_kind kind, size_t i);

@@ -331,6 +331,11 @@ const char *pasta_user_data_user(const struct pasta_user_data *data, int user)
     return data->users.keys[user];
 }
 
+const char *pasta_user_data_image(const struct pasta_user_data *data, int64_t image)
+{
+    return data->images.keys[image];
+}
+
 bool pasta_user_data_held_out(const struct pasta_user_data *data, int user)
 {
     return data->held_out != NULL && data->held_out[user];

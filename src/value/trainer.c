@@ -54,14 +54,14 @@ pasta_status pasta_trainer_init(struct pasta_trainer *t, struct pasta_value_mode
     pasta_params_requires_grad(&model->f_head, true);
     pasta_params_requires_grad(&model->v_head, true);
     t->choices = pasta_optim_adafactor(pasta_gemma_params(model->f), decay);
-    pasta_optim_add(t->choices, &model->f_head);
+    pasta_optim_add(t->choices, &model->f_head, 1);
     t->f = pasta_optim_adafactor(pasta_gemma_params(model->f), decay);
-    pasta_optim_add(t->f, &model->f_head);
+    pasta_optim_add(t->f, &model->f_head, 1);
     if (shared(t)) {
-        pasta_optim_add(t->f, &model->v_head);
+        pasta_optim_add(t->f, &model->v_head, 1);
     } else {
         t->v = pasta_optim_adafactor(pasta_gemma_params(model->v), decay);
-        pasta_optim_add(t->v, &model->v_head);
+        pasta_optim_add(t->v, &model->v_head, 1);
     }
     const pasta_status st = pt_scope_close(err);
     if (st != PASTA_OK)

@@ -300,9 +300,9 @@ pasta_status bench_user_twin(struct bench *b, struct pasta_err *err)
     config.user_model.target_every = 1; /* target scores of the whole batch in every step, as the twin has them */
     config.user_model.main.batch = pairs;
     config.user_model.start = "random";
-    people_make(&people, 1, (struct people_size){D, K, pairs / 2, 2, 0, 0, 1});
+    people_make(&people, 1, (struct people_size){.dim = D, .types = K, .people = pairs / 2, .pairs = 2, .strength = 1});
     struct pasta_user_data *data = people_data(&people, 0);
-    pasta_status status = pasta_em_new(&config.user_model, 1, "cpu", data, &em, err);
+    pasta_status status = pasta_em_new(&config.user_model, 1, "cpu", data, NULL, &em, err);
     const char *forms[RIVALS] = {"einsum", "matmul", "inner"};
     struct rival rivals[RIVALS];
     for (int i = 0; i < RIVALS; i++)

@@ -20,7 +20,7 @@ static struct pasta_em *em_of(const struct pasta_user_model_settings *settings, 
 {
     struct pasta_err err = {0};
     struct pasta_em *em = NULL;
-    if (pasta_em_new(settings, 7, "cpu", data, &em, &err) != PASTA_OK)
+    if (pasta_em_new(settings, 7, "cpu", data, NULL, &em, &err) != PASTA_OK)
         fail_msg("%s", err.message);
     return em;
 }

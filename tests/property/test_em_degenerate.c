@@ -28,7 +28,7 @@ static struct pasta_user_model *sane(struct people *p, int types, double held_ou
             .main = {.steps = 100, .batch = 64, .learning_rate = 5e-2, .cosine_period = 100}, .fine = {.steps = 60, .batch = 16, .learning_rate = 2e-2, .clip_norm = 0.5}};
         struct pasta_user_data *data = people_data(p, held_out);
         struct pasta_em *em = NULL;
-        if (pasta_em_new(&s, 7, "cpu", data, &em, &err) != PASTA_OK)
+        if (pasta_em_new(&s, 7, "cpu", data, NULL, &em, &err) != PASTA_OK)
             fail_msg("%s", err.message);
         while (pasta_em_position(em) < pasta_em_total(em)) {
             struct pasta_em_metrics metrics;

@@ -291,7 +291,7 @@ static void run_init(struct run *r, enum kind kind)
     pasta_params_requires_grad(&r->trunk, true);
     pasta_params_requires_grad(&r->head, true);
     r->optims[0] = kind == ADAMW ? pasta_optim_adamw(&r->trunk, 0.01) : pasta_optim_adafactor(&r->trunk, 0.01);
-    pasta_optim_add(r->optims[0], &r->head);
+    pasta_optim_add(r->optims[0], &r->head, 1);
     r->optims[1] = pasta_optim_adamw(&r->head, 0);
 }
 

@@ -79,6 +79,8 @@ struct pasta_user_model_settings {
     double kappa_rehearsal;        /* k2 */
     double kappa_choice;           /* k3 */
     double kappa_cross_turn;       /* k4 */
+    const char *towers;            /* frozen | trained */
+    double towers_rate;            /* learning rate of trained towers, times the phase's */
     double held_out;               /* share of users held out for the reported likelihood */
     double held_out_prompts;       /* share of prompts whose records are passed over */
     int64_t restarts;              /* fits with random numbers of their own */

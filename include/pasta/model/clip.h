@@ -66,6 +66,14 @@ pasta_status pasta_clip_preprocess(const struct pasta_clip *clip, const struct p
 pasta_status pasta_clip_pixels(const struct pasta_clip *clip, const float *pixels, int n, bool raw, float *out,
                                struct pasta_err *err) PASTA_MUST_CHECK;
 
+/* Add to the gradients of the parameters those of the sum of `by` [n,D] times the L2-normalised embeddings of n images or texts: the way
+ * back from a loss whose gradients by the embeddings are `by`, pass by pass, so that memory does not grow with n. Outside of any scope or
+ * inside of one; not for several threads. Parameters that want no gradient get none. */
+pasta_status pasta_clip_pixels_backward(struct pasta_clip *clip, const float *pixels, int n, const float *by,
+                                        struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status pasta_clip_texts_backward(struct pasta_clip *clip, const char *const *texts, int n, const float *by,
+                                       struct pasta_err *err) PASTA_MUST_CHECK;
+
 /* The differentiable forward passes, [B,D]; call inside a scope. Results are not normalised. */
 pt pasta_clip_image_features(const struct pasta_clip *clip, pt pixels /* [B,3,S,S], of the network's dtype */);
 pt pasta_clip_text_features(const struct pasta_clip *clip, pt ids /* i64 [B,T], padded behind the end token, T <= context */);

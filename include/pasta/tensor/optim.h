@@ -20,7 +20,8 @@ struct pasta_optim;
 /* betas 0.9, 0.999, eps 1e-8; params borrowed */
 struct pasta_optim *pasta_optim_adamw(struct pasta_params *params, double weight_decay);
 struct pasta_optim *pasta_optim_adafactor(struct pasta_params *params, double weight_decay);
-void pasta_optim_add(struct pasta_optim *o, struct pasta_params *params); /* a further list, before the first step */
+/* A further list, before the first step; its learning rate is `rate` times the step's. */
+void pasta_optim_add(struct pasta_optim *o, struct pasta_params *params, double rate);
 /* PyTorch's clip_grad_norm_; returns the norm before; max_norm 0: measure only */
 double pasta_optim_clip(struct pasta_optim *o, double max_norm);
 void pasta_optim_step(struct pasta_optim *o, double learning_rate);

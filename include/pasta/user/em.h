@@ -15,7 +15,7 @@
  * kind): the position is a function of the step. A phase without data of its kinds is passed over.
  *
  *     pasta_user_data_new(features, &data); pasta_user_data_add_preferences(data, path, &p, &err); pasta_user_data_split(data, 0.1, seed);
- *     pasta_em_new(&config.user_model, seed, "cpu", data, &em, &err);
+ *     pasta_em_new(&config.user_model, seed, "cpu", data, NULL, &em, &err);
  *     while (pasta_em_position(em) < pasta_em_total(em)) pasta_em_step(em, &metrics, &err);
  *     pasta_em_model(em, &model, &err);
  */
@@ -23,6 +23,7 @@
 #define PASTA_USER_EM_H
 #include "pasta/base/config.h"
 #include "pasta/io/id_set.h"
+#include "pasta/model/clip.h"
 #include "pasta/user/user_model.h"
 
 /* --- observations, as rows of feature tables --------------------------------------------------------------------------------------- */
@@ -52,6 +53,7 @@ void pasta_user_data_trained_prompts(const struct pasta_user_data *data, struct 
 struct pasta_user_counts { int64_t users, held_out_users, pairs, ratings, turns, comparisons, images, prompts, left_out; };
 struct pasta_user_counts pasta_user_data_counts(const struct pasta_user_data *data);
 const char *pasta_user_data_user(const struct pasta_user_data *data, int user); /* id, or NULL; user 0..users-1 in order of appearance */
+const char *pasta_user_data_image(const struct pasta_user_data *data, int64_t image); /* id of image 0..images-1 of the counts */
 bool pasta_user_data_held_out(const struct pasta_user_data *data, int user); /* after the split */
 
 /* --- training ---------------------------------------------------------------------------------------------------------------------- */
@@ -77,9 +79,20 @@ struct pasta_em_type {
     int duplicate_of;                /* a type of a larger share that differs by less than settings.duplicate; -1: none */
     bool dead;                       /* share below settings.dead / K */
 };
-/* With responsibilities "sample" every observation has its own. `data`, `settings` and `device` are borrowed until free. */
+/* Trained towers: the encoder is a part of the online and of the target parameters. Every step encodes its images and prompts anew, with a
+ * learning rate of settings.towers_rate times the phase's, and every copy of the target those of all observations. Tastes and the units of
+ * training still start from the data's features. */
+struct pasta_em_towers {
+    struct pasta_clip *clip;         /* the encoder of the features, in f32 and on em's device; owned by em from pasta_em_new on, also if it fails */
+    void *ctx;                       /* borrowed */
+    pasta_status (*image)(void *ctx, const char *id, struct pasta_image *out, struct pasta_err *err); /* from several threads */
+    int threads;                     /* that read and encode; bytes do not depend on it */
+};
+/* With responsibilities "sample" every observation has its own. towers NULL: frozen, features are read from `data`. `data`, `settings` and
+ * `device` are borrowed until free. */
 pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint64_t seed, const char *device,
-                          const struct pasta_user_data *data, struct pasta_em **out, struct pasta_err *err) PASTA_MUST_CHECK;
+                          const struct pasta_user_data *data, const struct pasta_em_towers *towers, struct pasta_em **out,
+                          struct pasta_err *err) PASTA_MUST_CHECK;
 /* Sets the parameters to their start: the encoder's own score, its units fitted to the training data, plus tastes. With start "clusters"
  * those of a mixture fitted to quadratic expansions of the users' likelihoods (em_start.h); with "random", or with fewer than two users a
  * type that have at least four observations, random ones. The first step does it where nobody did. The result does not depend on the number
@@ -99,7 +112,10 @@ int64_t pasta_em_reseeded(const struct pasta_em *em); /* types started anew so f
 pasta_status pasta_em_loglik(const struct pasta_em *em, double *train, double *held_out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Of the online parameters: out [K]. */
 pasta_status pasta_em_types(const struct pasta_em *em, struct pasta_em_type *out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* The online parameters and the prior as a model; caller frees. */
+/* The encoder as trained so far, borrowed; NULL where the towers are frozen. */
+const struct pasta_clip *pasta_em_encoder(const struct pasta_em *em);
+/* The online parameters and the prior as a model; caller frees. Its encoder is that of the data's features: with trained towers the caller
+ * sets the one that it has saved. */
 pasta_status pasta_em_model(const struct pasta_em *em, struct pasta_user_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Log-likelihood of every user's observations of all kinds under each type, from the online parameters: out [users,K]. */
 pasta_status pasta_em_user_loglik(const struct pasta_em *em, double *out, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -22,7 +22,8 @@
 static const char usage[] = "usage: bench [--quick] [--json] [--only NAME]\n"
                             "  --quick   each measurement once, with little work: whether it runs, not how fast it is\n"
                             "  --json    one JSON object instead of the table\n"
-                            "  --only    one measurement: products, memory, drawing, encoder, vit, values, gemma, user-model, records, bootstrap\n";
+                            "  --only    one measurement: products, memory, drawing, encoder, vit, values, gemma, user-model, simulate,\n"
+                            "            evaluate, records, bootstrap\n";
 
 /* --- facts --- */
 
@@ -183,7 +184,8 @@ static pasta_status run_all(struct bench *b, const char *only, struct pasta_err 
 {
     static const struct { const char *name; pasta_status (*run)(struct bench *, struct pasta_err *); } measurements[] = {
         {"products", bench_products}, {"memory", bench_memory}, {"drawing", bench_drawing}, {"encoder", bench_clip}, {"vit", bench_vision_twin},
-        {"values", bench_value}, {"gemma", bench_gemma_twin}, {"user-model", bench_user_twin}, {"records", bench_records}, {"bootstrap", bench_bootstrap}};
+        {"values", bench_value}, {"gemma", bench_gemma_twin}, {"user-model", bench_user_twin}, {"simulate", bench_simulate},
+        {"evaluate", bench_evaluate}, {"records", bench_records}, {"bootstrap", bench_bootstrap}};
     pasta_status status = PASTA_OK;
     bool found = false;
     for (size_t i = 0; i < sizeof measurements / sizeof *measurements && status == PASTA_OK; i++)
@@ -193,7 +195,7 @@ static pasta_status run_all(struct bench *b, const char *only, struct pasta_err 
         }
     if (!found)
         return pasta_fail(err, PASTA_ERR_USAGE, "--only: expected a measurement's name (products, memory, drawing, encoder, vit, values, gemma, user-model, "
-                                                "records, bootstrap), found \"%s\"", only);
+                                                "simulate, evaluate, records, bootstrap), found \"%s\"", only);
     return status;
 }
 

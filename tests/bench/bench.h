@@ -26,6 +26,7 @@ struct bench_side {
     void *ctx;
     double work; /* units of one run */
     bool wall;   /* timed by the clock on the wall: for work of several threads */
+    const double *memory; /* bytes at the peak of a first run in another process, once it has run; NULL: it runs in this one */
 };
 /* Seconds: the processor time of this thread, which others on the machine disturb less, or the wall's. Sides that are compared use the same. */
 double bench_clock(bool wall);
@@ -67,6 +68,15 @@ struct bench_child { pid_t pid; FILE *ask, *answer; char greeting[64]; };
 pasta_status bench_child_start(struct bench_child *c, const char *program, char **argv, char **env, struct pasta_err *err) PASTA_MUST_CHECK;
 void bench_child_stop(struct bench_child *c); /* also of one that did not start */
 
+/* A twin to measure against: twin.py's settings, threads (0: as PyTorch is installed), OpenBLAS's kernels (NULL: its own choice where threads are
+ * 0, else those that this process runs with), and a word that tells it from others. */
+struct bench_rival { int threads; const char *settings, *kernels, *word; };
+enum { BENCH_RIVALS = 3, BENCH_TWIN_THREADS = 2 };
+/* Rounds of ours, of sgemm (flops of a unit of work; 0: none that it could be held against), of ours one by one (`single`, or NULL) and of the
+ * twins that are there; a row for each. */
+pasta_status bench_beside_twins(struct bench *b, struct bench_side ours, const char *what, const char *unit, double flops,
+                                const struct bench_side *single, const struct bench_rival *rivals, int n_rivals, struct pasta_err *err) PASTA_MUST_CHECK;
+
 /* PASTA_ERR_CHECK unless the values of two ways to the same result agree. */
 pasta_status bench_check_close(const char *what, const float *a, const float *b, int n, double tolerance, struct pasta_err *err) PASTA_MUST_CHECK;
 struct pasta_clip_shape;
@@ -92,4 +102,6 @@ pasta_status bench_value(struct bench *b, struct pasta_err *err) PASTA_MUST_CHEC
 pasta_status bench_vision_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_user_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status bench_gemma_twin(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_simulate(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status bench_evaluate(struct bench *b, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

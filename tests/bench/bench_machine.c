@@ -123,8 +123,8 @@ static pasta_status measure_products(struct bench *b, struct bench_child *ours, 
     const int n = b->quick ? BENCH_SGEMM_QUICK : BENCH_SGEMM_N;
     const double work = 2.0 * n * n * n;
     struct product one[] = {{ours, n, 1, false}, {own, n, 1, false}}, two[] = {{ours, n, 2, true}, {own, n, 2, true}, {ours, n, 1, true}};
-    const struct bench_side sides[] = {{multiply, &one[0], work, false}, {multiply, &one[1], work, false}};
-    const struct bench_side sides_2[] = {{multiply, &two[0], work, true}, {multiply, &two[1], work, true}, {multiply, &two[2], work, true}};
+    const struct bench_side sides[] = {{multiply, &one[0], work, false, NULL}, {multiply, &one[1], work, false, NULL}};
+    const struct bench_side sides_2[] = {{multiply, &two[0], work, true, NULL}, {multiply, &two[1], work, true, NULL}, {multiply, &two[2], work, true, NULL}};
     const char *against = bench_text(b, "OpenBLAS's own choice, %s", own->greeting);
     struct bench_rounds r;
     pasta_status status = bench_measure(b, sides, 2, &r, err);
@@ -191,7 +191,7 @@ pasta_status bench_memory(struct bench *b, struct pasta_err *err)
     const size_t size = (size_t)(b->quick ? 16 : 256) << 20;
     struct copy one = {.from = pasta_malloc(size), .to = pasta_malloc(size), .size = size, .threads = 1}, two = one;
     const double work = 2.0 * (double)size; /* read and written */
-    const struct bench_side sides[] = {{copy_all, &two, work, true}, {copy_all, &one, work, true}};
+    const struct bench_side sides[] = {{copy_all, &two, work, true, NULL}, {copy_all, &one, work, true, NULL}};
     struct bench_rounds r;
     if (b->processors > 1)
         two.threads = 2;

@@ -74,7 +74,7 @@ static pasta_status measure_clip(struct bench *b, const struct pasta_clip *clip,
     float *out = pasta_calloc((size_t)n * 2, sizeof *out);
     struct encoding batch = {clip, images, IMAGES, out}, single = {clip, images, 1, out + n};
     struct bench_sgemm *s = reference(b);
-    const struct bench_side sides[] = {{encode, &batch, IMAGES, false}, {encode, &single, IMAGES, false}, {bench_sgemm_run, s, bench_sgemm_work(s), false}};
+    const struct bench_side sides[] = {{encode, &batch, IMAGES, false, NULL}, {encode, &single, IMAGES, false, NULL}, {bench_sgemm_run, s, bench_sgemm_work(s), false, NULL}};
     struct bench_rounds r;
     pasta_status status = bench_measure(b, sides, 3, &r, err);
     if (status == PASTA_OK)
@@ -196,7 +196,7 @@ static pasta_status measure_value(struct bench *b, const struct pasta_gemma_conf
     *single = *packed;
     packed->together = CANDIDATES;
     single->together = 1;
-    const struct bench_side sides[] = {{score, packed, CANDIDATES, false}, {score, single, CANDIDATES, false}, {bench_sgemm_run, s, bench_sgemm_work(s), false}};
+    const struct bench_side sides[] = {{score, packed, CANDIDATES, false, NULL}, {score, single, CANDIDATES, false, NULL}, {bench_sgemm_run, s, bench_sgemm_work(s), false, NULL}};
     pasta_status status = bench_measure(b, sides, 3, &r, err);
     if (status == PASTA_OK) {
         float a[CANDIDATES], c[CANDIDATES];

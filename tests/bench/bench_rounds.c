@@ -71,7 +71,7 @@ pasta_status bench_measure(const struct bench *b, const struct bench_side *sides
     for (int s = 0; s < n && status == PASTA_OK && !b->quick; s++) { /* warm up, and see what memory each takes */
         const double before = peak_reset();
         status = run_once(&sides[s], &ignored, err);
-        r.memory[s] = status_bytes("VmHWM") - before;
+        r.memory[s] = sides[s].memory ? *sides[s].memory : status_bytes("VmHWM") - before;
     }
     const double begin = pasta_now();
     const int most = b->quick ? 1 : MOST_ROUNDS;

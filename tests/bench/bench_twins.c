@@ -13,111 +13,7 @@
 #include "pasta/tensor/blas.h"
 #include "unit/user_people.h"
 
-enum { THREADS = 2 };
-
-/* --- the twin --- */
-
-struct twin { struct bench_child child; double memory; };
-
-extern char **environ;
-
-/* The environment with OpenBLAS left to its own choice of kernels, or with `entry`. */
-static char **environment(char *entry)
-{
-    size_t n = 0, kept = 0;
-    while (environ[n])
-        n++;
-    char **env = pasta_calloc(n + 2, sizeof *env);
-    for (size_t i = 0; i < n; i++)
-        if (!pasta_starts_with(environ[i], "OPENBLAS_CORETYPE="))
-            env[kept++] = environ[i];
-    env[kept] = entry;
-    return env;
-}
-
-/* A twin to measure against: twin.py's settings, threads (0: as PyTorch is installed), OpenBLAS's kernels (NULL: its own choice where threads are
- * 0, else those that this process runs with), and a word that tells it from others. */
-struct rival { int threads; const char *settings, *kernels, *word; };
-enum { RIVALS = 3 };
-
-/* False, and a word why, where there is no PyTorch. */
-static bool twin_start(struct bench *b, struct twin *t, const struct rival *r)
-{
-    const char *named = getenv("PASTA_PYTHON"), *ours = getenv("OPENBLAS_CORETYPE"), *kernels = r->kernels ? r->kernels : r->threads ? ours : NULL;
-    char *json = pasta_asprintf("{\"threads\": %d, %s}", r->threads, r->settings), *entry = kernels ? pasta_asprintf("OPENBLAS_CORETYPE=%s", kernels) : NULL;
-    char *python = pasta_strdup(named && *named ? named : "/usr/bin/python3"); /* Python looks for its modules where argv[0] is */
-    char *argv[] = {python, "tests/bench/twin.py", json, NULL}, **env = environment(entry);
-    struct pasta_err err = {0};
-    const bool started = bench_child_start(&t->child, python, argv, env, &err) == PASTA_OK;
-    if (!started) {
-        bench_child_stop(&t->child);
-        bench_skip(b, "PyTorch's twin of it: no Python with torch (package python3-torch; PASTA_PYTHON names another interpreter)");
-    }
-    free(env);
-    free(python);
-    free(entry);
-    free(json);
-    return started;
-}
-
-static pasta_status twin_run(void *ctx, double *seconds, struct pasta_err *err)
-{
-    struct twin *t = ctx;
-    fputs("run\n", t->child.ask);
-    fflush(t->child.ask);
-    return fscanf(t->child.answer, "%lf %lf", seconds, &t->memory) == 2 ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "PyTorch's twin ended");
-}
-
-/* One product on each thread: OpenBLAS's own division of one product among threads loses up to a third. */
-static pasta_status sgemm_part(void *ctx, int64_t item, int worker, struct pasta_err *err)
-{
-    double seconds;
-    (void)item;
-    (void)worker;
-    pt_threads(1);
-    return bench_sgemm_run(ctx, &seconds, err);
-}
-
-static pasta_status sgemm_threads(void *ctx, double *seconds, struct pasta_err *err)
-{
-    (void)seconds;
-    return pasta_parallel_for(THREADS, THREADS, sgemm_part, ctx, err);
-}
-
-/* Rounds of ours, of sgemm, of ours one by one (`single`, or NULL) and of the twins that are there; a row for each. flops: of a unit of work. */
-static pasta_status measure(struct bench *b, struct bench_side ours, const char *what, const char *unit, double flops, const struct bench_side *single,
-                            const struct rival *rivals, int n_rivals, struct pasta_err *err)
-{
-    struct twin twins[RIVALS] = {{.memory = NAN}, {.memory = NAN}, {.memory = NAN}};
-    struct bench_sgemm *s = bench_sgemm_new(b->quick ? BENCH_SGEMM_QUICK : BENCH_SGEMM_N);
-    struct bench_side sides[BENCH_SIDES] = {ours, {sgemm_threads, s, THREADS * bench_sgemm_work(s), true}};
-    const char *against[BENCH_SIDES] = {NULL, bench_text(b, "sgemm on each of %d threads (floor)", THREADS)};
-    const struct twin *peer[BENCH_SIDES] = {NULL};
-    struct bench_rounds r;
-    int n = 2;
-    if (single) {
-        sides[n] = *single;
-        against[n++] = "one by one";
-    }
-    for (int i = 0; i < n_rivals && !b->quick; i++)
-        if (twin_start(b, &twins[i], &rivals[i])) {
-            sides[n] = (struct bench_side){twin_run, &twins[i], ours.work, true};
-            peer[n] = &twins[i];
-            against[n++] = bench_text(b, "%s%s", twins[i].child.greeting, rivals[i].word);
-        }
-    const pasta_status status = bench_measure(b, sides, n, &r, err);
-    for (int i = 2; i < n && status == PASTA_OK; i++) {
-        if (peer[i]) /* its memory is in the other process */
-            r.memory[i] = peer[i]->memory;
-        bench_row(b, &r, &(struct bench_label){what, unit, against[i]}, 0, 1, i, 1);
-    }
-    if (status == PASTA_OK)
-        bench_row(b, &r, &(struct bench_label){bench_text(b, "  the same, %.3g GFLOP each", flops * 1e-9), "GFLOP/s", against[1]}, 0, flops * 1e-9, 1, 1e-9);
-    for (int i = 0; i < RIVALS; i++)
-        bench_child_stop(&twins[i].child);
-    bench_sgemm_free(s);
-    return status;
-}
+enum { THREADS = BENCH_TWIN_THREADS };
 
 /* --- CLIP ViT-B/32's image tower --- */
 
@@ -167,9 +63,9 @@ pasta_status bench_vision_twin(struct bench *b, struct pasta_err *err)
     }
     const char *settings = bench_text(b, "\"twin\": \"vision\", \"size\": 224, \"patch\": 32, \"width\": 768, \"mlp\": 3072, \"layers\": 12, "
                                          "\"heads\": 12, \"projection\": 512, \"images\": %d", v.n);
-    const struct rival rivals[] = {
+    const struct bench_rival rivals[] = {
         {0, settings, NULL, ", as installed"}, {0, settings, "Prescott", ", SSE3 kernels"}, {THREADS, settings, NULL, ""}};
-    status = measure(b, (struct bench_side){encode, &v, v.n, true}, bench_text(b, "CLIP ViT-B/32 images, %d threads", THREADS), "images/s",
+    status = bench_beside_twins(b, (struct bench_side){encode, &v, v.n, true, NULL}, bench_text(b, "CLIP ViT-B/32 images, %d threads", THREADS), "images/s",
                      bench_image_flops(&shape), NULL, rivals, 3, err);
     for (int i = 0; i < v.n; i++)
         pasta_image_release(&v.images[i]);
@@ -251,9 +147,9 @@ pasta_status bench_gemma_twin(struct bench *b, struct pasta_err *err)
     const char *settings = bench_text(b, "\"twin\": \"gemma\", \"vocab\": 1000, \"width\": 512, \"mlp\": 4096, \"layers\": 4, \"heads\": 4, "
                                          "\"key_heads\": 1, \"head\": 128, \"sequences\": %d, \"together\": %d, \"tokens\": %d",
                                       CANDIDATES, 1, history + QUESTION);
-    const struct bench_side one_by_one = {read_candidates, &single, CANDIDATES, true};
-    const struct rival rival = {THREADS, settings, NULL, ""};
-    status = measure(b, (struct bench_side){read_candidates, &packed, CANDIDATES, true},
+    const struct bench_side one_by_one = {read_candidates, &single, CANDIDATES, true, NULL};
+    const struct bench_rival rival = {THREADS, settings, NULL, ""};
+    status = bench_beside_twins(b, (struct bench_side){read_candidates, &packed, CANDIDATES, true, NULL},
                      bench_text(b, "Gemma (%.0fM) values, %d + %d x %d tokens, %d threads", (double)pasta_params_count(pasta_gemma_params(g)) * 1e-6, history,
                                 CANDIDATES, QUESTION, THREADS),
                      "values/s", values_flops(c, history) / CANDIDATES, &one_by_one, &rival, 1, err);
@@ -303,14 +199,14 @@ pasta_status bench_user_twin(struct bench *b, struct pasta_err *err)
     people_make(&people, 1, (struct people_size){.dim = D, .types = K, .people = pairs / 2, .pairs = 2, .strength = 1});
     struct pasta_user_data *data = people_data(&people, 0);
     pasta_status status = pasta_em_new(&config.user_model, 1, "cpu", data, NULL, &em, err);
-    const char *forms[RIVALS] = {"einsum", "matmul", "inner"};
-    struct rival rivals[RIVALS];
-    for (int i = 0; i < RIVALS; i++)
-        rivals[i] = (struct rival){THREADS, bench_text(b, "\"twin\": \"user\", \"form\": \"%s\", \"types\": %d, \"dim\": %d, \"adapter\": %d, \"pairs\": %d",
+    const char *forms[BENCH_RIVALS] = {"einsum", "matmul", "inner"};
+    struct bench_rival rivals[BENCH_RIVALS];
+    for (int i = 0; i < BENCH_RIVALS; i++)
+        rivals[i] = (struct bench_rival){THREADS, bench_text(b, "\"twin\": \"user\", \"form\": \"%s\", \"types\": %d, \"dim\": %d, \"adapter\": %d, \"pairs\": %d",
                                                        forms[i], K, D, W, pairs), NULL, bench_text(b, ", %s", forms[i])};
     if (status == PASTA_OK)
-        status = measure(b, (struct bench_side){step, em, 1, true}, bench_text(b, "user model step, %d pairs, K %d, D %d, W %d", pairs, K, D, W), "steps/s",
-                         step_flops(pairs, K, W, D), NULL, rivals, RIVALS, err);
+        status = bench_beside_twins(b, (struct bench_side){step, em, 1, true, NULL}, bench_text(b, "user model step, %d pairs, K %d, D %d, W %d", pairs, K, D, W), "steps/s",
+                         step_flops(pairs, K, W, D), NULL, rivals, BENCH_RIVALS, err);
     pasta_em_free(em);
     pasta_user_data_free(data);
     people_free(&people);

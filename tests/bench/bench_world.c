@@ -60,7 +60,7 @@ static pasta_status draw_size(struct bench *b, int size, struct pasta_err *err)
     pasta_status status = bench_world_open(&w, size, err);
     if (status == PASTA_OK) {
         struct drawing d = {.scratch = b->scratch, .t2i = &w.t2i, .prompts = &w.prompts, .n = b->quick ? 4 : MOST_IMAGES};
-        const struct bench_side sides[] = {{draw_all, &d, d.n, false}, {write_all, &d, d.n, false}};
+        const struct bench_side sides[] = {{draw_all, &d, d.n, false, NULL}, {write_all, &d, d.n, false, NULL}};
         status = bench_measure(b, sides, 2, &r, err);
         for (int i = 0; i < d.n; i++)
             pasta_image_release(&d.images[i]);
@@ -152,7 +152,7 @@ pasta_status bench_records(struct bench *b, struct pasta_err *err)
         status = pasta_file_write(path, text.data, text.length, err);
     if (status == PASTA_OK) {
         const double work = (double)text.length;
-        const struct bench_side sides[] = {{read_sessions, &reading, work, false}, {read_plain, &reading, work, false}, {read_json, &reading, work, false}};
+        const struct bench_side sides[] = {{read_sessions, &reading, work, false, NULL}, {read_plain, &reading, work, false, NULL}, {read_json, &reading, work, false, NULL}};
         status = bench_measure(b, sides, 3, &r, err);
     }
     if (status == PASTA_OK) {
@@ -251,7 +251,7 @@ pasta_status bench_bootstrap(struct bench *b, struct pasta_err *err)
     struct pasta_bootstrap *draws = pasta_bootstrap_new(1, RATERS, again->resamples);
     again->draws = draws;
     const double work = (double)ours->resamples;
-    const struct bench_side sides[] = {{per_rater, ours, work, false}, {per_pair, twin, TWIN_RESAMPLES, false}, {per_rater, again, work, false}};
+    const struct bench_side sides[] = {{per_rater, ours, work, false, NULL}, {per_pair, twin, TWIN_RESAMPLES, false, NULL}, {per_rater, again, work, false, NULL}};
     if (status == PASTA_OK)
         status = bench_measure(b, sides, 3, &r, err);
     if (status == PASTA_OK) {

@@ -187,6 +187,82 @@ class UserStep(torch.nn.Module):
         self.optimiser.step()
 
 
+class Simulate(torch.nn.Module):
+    """Sessions of simulated users: a type from the prior, then in each turn a choice, a rating, and better, same or worse. "batch": sessions at
+    once, which share products by type; without it one at a time, turn by turn."""
+
+    def __init__(self, s):
+        super().__init__()
+        K, D, W = s["types"], s["dim"], s["adapter"]
+        self.s = s
+        self.v, self.u, self.vt, self.ut = torch.randn(K, W, D), torch.randn(K, W, D) * 1e-3, torch.randn(K, W, D), torch.randn(K, W, D) * 1e-3
+        self.taste = torch.randn(K, D)
+        images = s["turns"] * s["columns"] * s["images"]
+        self.image, self.text = F.normalize(torch.randn(100, images, D), dim=-1), F.normalize(torch.randn(100, D), dim=-1)
+
+    def utilities(self, k, image, text):
+        """image [n,I,D], text [n,D] of one type: [n,I]"""
+        a = image + F.silu(image @ self.v[k].t()) @ self.u[k]
+        b = text + F.silu(text @ self.vt[k].t()) @ self.ut[k]
+        return F.cosine_similarity(a, b[:, None], dim=-1) + image @ self.taste[k]
+
+    def answers(self, utility, before):
+        """utility [n,L] of a turn's columns"""
+        choice = torch.distributions.Categorical(logits=utility).sample()
+        now = utility.gather(1, choice[:, None])[:, 0]
+        rating = (10 * torch.sigmoid(now + torch.randn_like(now))).round()
+        d = now - before if before is not None else torch.zeros_like(now)
+        p = torch.stack([torch.sigmoid(-d - 0.5), torch.sigmoid(d + 0.5) - torch.sigmoid(d - 0.5), torch.sigmoid(d - 0.5)], 1)
+        return now, rating, torch.distributions.Categorical(probs=p).sample()
+
+    def forward(self):
+        s, batch = self.s, self.s.get("batch", 1)
+        for first in range(0, s["sessions"], batch):
+            which = torch.arange(first, min(first + batch, s["sessions"])) % 100
+            kind = torch.randint(s["types"], (len(which),))
+            for k in kind.unique().tolist() if batch > 1 else kind.tolist():
+                of = which[kind == k]
+                image, text, before = self.image[of].view(len(of), s["turns"], -1, s["dim"]), self.text[of], None
+                for t in range(s["turns"]):
+                    u = self.utilities(k, image[:, t], text).view(len(of), s["columns"], s["images"]).mean(-1)
+                    before, _, _ = self.answers(u, before)
+
+
+class Evaluate(torch.nn.Module):
+    """Pairs of people, each predicted from that person's earlier ones; accuracy under three rules for ties, resampled by people in one product."""
+
+    def __init__(self, s):
+        super().__init__()
+        self.s, self.step = s, UserStep({**s, "form": "matmul"})
+        self.user = torch.arange(s["pairs"]) % s["users"]
+        self.label = (torch.rand(s["pairs"]) > 0.5).float()
+
+    def forward(self):
+        s = self.s
+        with torch.no_grad():
+            score = torch.cat([self.chunk(i) for i in range(0, s["pairs"], 2048)], 1)
+        d = score[:, 0::2] - score[:, 1::2]
+        ll = F.logsigmoid(d * (2 * self.label - 1)).view(s["types"], -1, s["users"])
+        before = torch.cat([torch.zeros_like(ll[:, :1]), ll.cumsum(1)[:, :-1]], 1).view(s["types"], -1)
+        p = (torch.softmax(before, 0) * torch.sigmoid(d)).sum(0)
+        right = ((p > 0.5) == (self.label > 0.5)).double()
+        tied = ((p - 0.5).abs() < 0.05).double()
+        people = torch.zeros(s["users"], 6, dtype=torch.double)
+        rows = torch.stack([right, torch.ones_like(right), right * (1 - tied), 1 - tied, right * (1 - tied) + tied / 2, torch.ones_like(right)], 1)
+        people.index_add_(0, self.user, rows)
+        drawn = torch.randint(s["users"], (s["resamples"], s["users"]))
+        weight = torch.zeros(s["resamples"], s["users"], dtype=torch.double).scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.double))
+        sums = weight @ people
+        return torch.quantile(sums[:, 0::2] / sums[:, 1::2], torch.tensor([0.025, 0.975], dtype=torch.double), dim=0)
+
+    def chunk(self, first):
+        m = self.step
+        va, ua, vb, ub, w, scale = m.target
+        image, text = m.image[2 * first:2 * first + 4096], m.text[first:first + 2048]
+        a, b = m.adapted(image, va, ua), m.adapted(text, vb, ub).repeat_interleave(2, 1)
+        return scale * F.cosine_similarity(a, b, dim=-1) + w @ image.t()
+
+
 def memory(key):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
@@ -201,7 +277,7 @@ def main():
     s = json.loads(sys.argv[1])
     if s["threads"]:
         torch.set_num_threads(s["threads"])
-    network = {"vision": Vision, "gemma": Gemma, "user": UserStep}[s["twin"]](s)
+    network = {"vision": Vision, "gemma": Gemma, "user": UserStep, "simulate": Simulate, "evaluate": Evaluate}[s["twin"]](s)
     with torch.enable_grad() if s["twin"] == "user" else torch.inference_mode():
         forget_peak()
         before = memory("VmRSS")

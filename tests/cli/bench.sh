@@ -11,6 +11,9 @@ done
 for model in clip-sketch:'encoding images' gemma-sketch:'values after'; do # measured or skipped with a word, never passed over
     grep -qE "^${model#*:}|^skipped: .*${model%%:*}" "$work/stdout" || fail "no word of ${model%%:*}"
 done
+for command in pasta-simulate pasta-evaluate; do
+    grep -q "^skipped: $command.*: ran; " "$work/stdout" || fail "$command was not run"
+done
 [ "$failures" -eq 0 ] || cat "$work/stdout"
 
 run 0 scripts/bench "$bin" --quick --json

@@ -45,40 +45,77 @@ static int most_probable(const double *p, int n)
     return best;
 }
 
-static pasta_status predict_pair(const struct predict *c, int64_t item, double *loglik, double *weights, struct pasta_err *err)
+/* What one person looked at, scored together. */
+struct looks {
+    const float **texts, **images; /* [n] */
+    double *scores;                /* [n,K] */
+};
+
+static void looks_new(struct looks *l, int64_t n, int n_types)
 {
-    const struct pasta_preference *pair = &c->h->pairs.items[item];
+    l->texts = pasta_malloc(2 * ((size_t)n + 1) * sizeof *l->texts);
+    l->images = l->texts + n + 1;
+    l->scores = pasta_malloc(((size_t)n + 1) * (size_t)n_types * sizeof *l->scores);
+}
+
+static void looks_release(struct looks *l)
+{
+    free(l->texts);
+    free(l->scores);
+}
+
+static pasta_status look(const struct predict *c, struct looks *l, int64_t at, const char *prompt, const char *image, const char *where,
+                         int64_t item, struct pasta_err *err)
+{
+    char record[64];
+    snprintf(record, sizeof record, "%s %lld", where, (long long)item + 1);
+    return pasta_user_look_up(c->h->features, prompt, image, record, &l->texts[at], &l->images[at], err);
+}
+
+static pasta_status predict_pairs(const struct predict *c, int64_t person, double *loglik, double *weights, struct pasta_err *err)
+{
+    const int64_t *items = c->pairs + c->pairs_from[person], n = c->pairs_from[person + 1] - c->pairs_from[person];
     const struct pasta_user_model *m = c->u->model;
-    double *scores = pasta_malloc(2 * (size_t)m->n_types * sizeof *scores), *second = scores + m->n_types;
-    char where[64];
-    snprintf(where, sizeof where, "preference %lld", (long long)item + 1);
-    pasta_status status = pasta_user_image_scores(m, c->h->features, pair->prompt, pair->image[0], where, scores, err);
-    if (status == PASTA_OK)
-        status = pasta_user_image_scores(m, c->h->features, pair->prompt, pair->image[1], where, second, err);
-    if (status == PASTA_OK) {
-        pasta_user_posterior(m, loglik, weights);
-        c->u->pair_first[item] = pasta_user_pair_probability(m, scores, second, weights);
-        pasta_user_pair_loglik(m, scores, second, pair->label, loglik);
+    struct looks l;
+    pasta_status status = PASTA_OK;
+    looks_new(&l, 2 * n, m->n_types);
+    for (int64_t i = 0; i < 2 * n && status == PASTA_OK; i++) {
+        const struct pasta_preference *pair = &c->h->pairs.items[items[i / 2]];
+        status = look(c, &l, i, pair->prompt, pair->image[i % 2], "preference", items[i / 2], err);
     }
-    free(scores);
+    if (status == PASTA_OK)
+        pasta_user_scores_each(m, l.texts, l.images, (int)(2 * n), l.scores);
+    for (int64_t i = 0; i < n && status == PASTA_OK; i++) {
+        const double *first = l.scores + 2 * i * m->n_types, *second = first + m->n_types;
+        pasta_user_posterior(m, loglik, weights);
+        c->u->pair_first[items[i]] = pasta_user_pair_probability(m, first, second, weights);
+        pasta_user_pair_loglik(m, first, second, c->h->pairs.items[items[i]].label, loglik);
+    }
+    looks_release(&l);
     return status;
 }
 
-static pasta_status predict_rating(const struct predict *c, int64_t item, double *loglik, double *weights, struct pasta_err *err)
+static pasta_status predict_ratings(const struct predict *c, int64_t person, double *loglik, double *weights, struct pasta_err *err)
 {
-    const struct pasta_rating *rating = &c->h->ratings.items[item];
+    const int64_t *items = c->ratings + c->ratings_from[person], n = c->ratings_from[person + 1] - c->ratings_from[person];
     const struct pasta_user_model *m = c->u->model;
-    double *scores = pasta_malloc((size_t)m->n_types * sizeof *scores);
-    char where[64];
-    snprintf(where, sizeof where, "rating %lld", (long long)item + 1);
-    pasta_status status = pasta_user_image_scores(m, c->h->features, rating->prompt, rating->image, where, scores, err);
-    if (status == PASTA_OK) {
+    struct looks l;
+    pasta_status status = PASTA_OK;
+    looks_new(&l, n, m->n_types);
+    for (int64_t i = 0; i < n && status == PASTA_OK; i++) {
+        const struct pasta_rating *rating = &c->h->ratings.items[items[i]];
+        status = look(c, &l, i, rating->prompt, rating->image, "rating", items[i], err);
+    }
+    if (status == PASTA_OK)
+        pasta_user_scores_each(m, l.texts, l.images, (int)n, l.scores);
+    for (int64_t i = 0; i < n && status == PASTA_OK; i++) {
+        const double *scores = l.scores + i * m->n_types;
         pasta_user_posterior(m, loglik, weights);
         /* the cosine has not learned the scale of ratings; its order is what counts */
-        c->u->rating[item] = c->u->plain ? pasta_user_expected(m, scores, weights) : pasta_user_expected_rating01(m, scores, weights);
-        pasta_user_rating_loglik(m, scores, c->h->rating01[item], loglik);
+        c->u->rating[items[i]] = c->u->plain ? pasta_user_expected(m, scores, weights) : pasta_user_expected_rating01(m, scores, weights);
+        pasta_user_rating_loglik(m, scores, c->h->rating01[items[i]], loglik);
     }
-    free(scores);
+    looks_release(&l);
     return status;
 }
 
@@ -157,11 +194,9 @@ static pasta_status predict_person(void *ctx, int64_t person, int worker, struct
     (void)worker;
     size_t k = (size_t)c->u->model->n_types;
     double *loglik = pasta_calloc(k, sizeof *loglik), *weights = c->u->posterior + (size_t)person * k;
-    pasta_status status = PASTA_OK;
-    for (int64_t i = c->pairs_from[person]; i < c->pairs_from[person + 1] && status == PASTA_OK; i++)
-        status = predict_pair(c, c->pairs[i], loglik, weights, err);
-    for (int64_t i = c->ratings_from[person]; i < c->ratings_from[person + 1] && status == PASTA_OK; i++)
-        status = predict_rating(c, c->ratings[i], loglik, weights, err);
+    pasta_status status = predict_pairs(c, person, loglik, weights, err);
+    if (status == PASTA_OK)
+        status = predict_ratings(c, person, loglik, weights, err);
     for (int64_t i = c->sessions_from[person]; i < c->sessions_from[person + 1] && status == PASTA_OK; i++)
         status = predict_session(c, c->sessions[i], loglik, weights, err);
     pasta_user_posterior(c->u->model, loglik, weights);

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "pasta/base/mem.h"
 #include "pasta/user/user_model.h"
 
@@ -43,7 +44,7 @@ typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias))
 struct adapter {
     const float *in, *out;
     int width, dim;
-    float *hidden; /* [W,TOGETHER] scratch */
+    float *hidden, *spare; /* [W,TOGETHER], [TOGETHER,D] scratch */
 };
 
 static inline __attribute__((always_inline)) void hide(const struct adapter *m, const int n, const float *const *e)
@@ -108,25 +109,73 @@ FOR_EACH_PROCESSOR static void adapt_one(const struct adapter *m, const float *c
     show(m, 1, e, out);
 }
 
-void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n,
-                               double *out)
+/* Adapted rows of e [n pointers] into out [n,D]. What is left over goes together as well, with a row twice. */
+static void adapt(const struct adapter *m, const float *const *e, int n, float *out)
+{
+    for (int i = 0; i < n; i += TOGETHER) {
+        const int left = n - i < TOGETHER ? n - i : TOGETHER;
+        float *to = out + (size_t)i * m->dim;
+        if (left == 1) {
+            adapt_one(m, e + i, to);
+        } else if (left == TOGETHER) {
+            adapt_together(m, e + i, to);
+        } else {
+            const float *rows[TOGETHER];
+            for (int r = 0; r < TOGETHER; r++)
+                rows[r] = e[i + (r < left ? r : 0)];
+            adapt_together(m, rows, m->spare);
+            memcpy(to, m->spare, (size_t)left * m->dim * sizeof *to);
+        }
+    }
+}
+
+enum { BLOCK = 64 }; /* images that are scored between two readings of all weights */
+
+/* At most BLOCK images, each for a text of its own, of one type: out[i * stride]. A text that is its neighbour's is adapted once. */
+static void score_block(const struct pasta_user_model *m, int type, const float *const *texts, const float *const *images, int n, double *out,
+                        size_t stride)
 {
     const int D = m->dim, W = m->width;
     const size_t at = (size_t)type * W * D;
-    float *b = pasta_malloc(((1 + TOGETHER) * (size_t)D + TOGETHER * (size_t)W) * sizeof *b), *a = b + D, *hidden = a + TOGETHER * (size_t)D;
-    const struct adapter of_text = {m->text_in + at, m->text_out + at, W, D, hidden};
-    const struct adapter of_image = {m->image_in + at, m->image_out + at, W, D, hidden};
-    adapt_one(&of_text, &text, b);
-    const double bb = dot(b, b, D);
-    for (int i = 0, together; i < n; i += together) {
-        together = n - i >= TOGETHER ? TOGETHER : 1;
-        (together > 1 ? adapt_together : adapt_one)(&of_image, images + i, a);
-        for (int r = 0; r < together; r++) {
-            const float *row = a + (size_t)r * D;
-            out[i + r] = m->scale * dot(row, b, D) / sqrt(dot(row, row, D) * bb) + dot(m->taste + (size_t)type * D, images[i + r], D);
-        }
+    const float *distinct[BLOCK];
+    int n_distinct = 0, own[BLOCK];
+    for (int i = 0; i < n; i++) {
+        if (i == 0 || texts[i] != texts[i - 1])
+            distinct[n_distinct++] = texts[i];
+        own[i] = n_distinct - 1;
     }
-    free(b);
+    float *a = pasta_malloc(((size_t)(n + n_distinct + TOGETHER) * D + TOGETHER * (size_t)W) * sizeof *a), *b = a + (size_t)n * D;
+    float *spare = b + (size_t)n_distinct * D, *hidden = spare + TOGETHER * (size_t)D;
+    const struct adapter of_text = {m->text_in + at, m->text_out + at, W, D, hidden, spare};
+    const struct adapter of_image = {m->image_in + at, m->image_out + at, W, D, hidden, spare};
+    adapt(&of_text, distinct, n_distinct, b);
+    adapt(&of_image, images, n, a);
+    double bb = 0;
+    for (int i = 0; i < n; i++) {
+        const float *row = a + (size_t)i * D, *text = b + (size_t)own[i] * D;
+        if (i == 0 || own[i] != own[i - 1])
+            bb = dot(text, text, D);
+        out[i * stride] = m->scale * dot(row, text, D) / sqrt(dot(row, row, D) * bb) + dot(m->taste + (size_t)type * D, images[i], D);
+    }
+    free(a);
+}
+
+void pasta_user_scores_each(const struct pasta_user_model *m, const float *const *texts, const float *const *images, int n, double *out)
+{
+    for (int first = 0; first < n; first += BLOCK)
+        for (int k = 0; k < m->n_types; k++)
+            score_block(m, k, texts + first, images + first, n - first < BLOCK ? n - first : BLOCK, out + (size_t)first * m->n_types + k,
+                        (size_t)m->n_types);
+}
+
+void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const float *text, const float *const *images, int n,
+                               double *out)
+{
+    const float *texts[BLOCK];
+    for (int i = 0; i < BLOCK; i++)
+        texts[i] = text;
+    for (int first = 0; first < n; first += BLOCK)
+        score_block(m, type, texts, images + first, n - first < BLOCK ? n - first : BLOCK, out + first, 1);
 }
 
 void pasta_user_scores(const struct pasta_user_model *m, const float *text, const float *const *images, int n, double *out)
@@ -155,40 +204,50 @@ pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const s
     if (text == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "session %s: initial_prompt: expected a prompt of the feature pack, found '%.200s'",
                           session->session_id, session->initial_prompt);
+    size_t n = 0;
+    for (int l = 0; l < t->n_columns; l++)
+        n += (size_t)t->columns[l].n_images;
+    const float **images = pasta_malloc((n + 1) * sizeof *images);
+    double *scores = pasta_malloc((n + 1) * (size_t)m->n_types * sizeof *scores);
     pasta_status status = PASTA_OK;
-    const float **images = NULL;
-    double *scores = NULL;
-    size_t image_capacity = 0, score_capacity = 0;
-    for (int l = 0; l < t->n_columns && status == PASTA_OK; l++) {
-        const struct pasta_column *column = &t->columns[l];
-        size_t n = (size_t)column->n_images;
-        PASTA_GROW(images, n, image_capacity);
-        PASTA_GROW(scores, n * (size_t)m->n_types, score_capacity);
-        for (size_t i = 0; i < n && status == PASTA_OK; i++) {
-            images[i] = pasta_features_image(features, column->images[i].id);
-            if (images[i] == NULL)
+    n = 0;
+    for (int l = 0; l < t->n_columns; l++)
+        for (int i = 0; i < t->columns[l].n_images && status == PASTA_OK; i++) {
+            images[n] = pasta_features_image(features, t->columns[l].images[i].id);
+            if (images[n++] == NULL)
                 status = pasta_fail(err, PASTA_ERR_INPUT, "session %s: turn %d: expected an image of the feature pack, found '%s'",
-                                    session->session_id, turn + 1, column->images[i].id);
+                                    session->session_id, turn + 1, t->columns[l].images[i].id);
         }
-        if (status != PASTA_OK)
-            break;
+    if (status == PASTA_OK)
         pasta_user_scores(m, text, images, (int)n, scores);
-        for (int k = 0; k < m->n_types; k++)
-            out[(size_t)k * t->n_columns + l] = pasta_user_aggregate(m->aggregate, scores + (size_t)k * n, (int)n);
+    for (int k = 0; k < m->n_types && status == PASTA_OK; k++) {
+        const double *at = scores + (size_t)k * n;
+        for (int l = 0; l < t->n_columns; at += t->columns[l++].n_images)
+            out[(size_t)k * t->n_columns + l] = pasta_user_aggregate(m->aggregate, at, t->columns[l].n_images);
     }
     free(images);
     free(scores);
     return status;
 }
 
+pasta_status pasta_user_look_up(const struct pasta_features *features, const char *prompt, const char *image, const char *where,
+                                const float **text, const float **pixels, struct pasta_err *err)
+{
+    *text = pasta_features_text(features, prompt);
+    *pixels = pasta_features_image(features, image);
+    if (*text == NULL)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: prompt: expected a prompt of the feature pack, found '%.200s'", where, prompt);
+    if (*pixels == NULL)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: image: expected an image of the feature pack, found '%s'", where, image);
+    return PASTA_OK;
+}
+
 pasta_status pasta_user_image_scores(const struct pasta_user_model *m, const struct pasta_features *features, const char *prompt,
                                      const char *image, const char *where, double *out, struct pasta_err *err)
 {
-    const float *text = pasta_features_text(features, prompt), *pixels = pasta_features_image(features, image);
-    if (text == NULL)
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: prompt: expected a prompt of the feature pack, found '%.200s'", where, prompt);
-    if (pixels == NULL)
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: image: expected an image of the feature pack, found '%s'", where, image);
-    pasta_user_scores(m, text, &pixels, 1, out);
-    return PASTA_OK;
+    const float *text, *pixels;
+    const pasta_status status = pasta_user_look_up(features, prompt, image, where, &text, &pixels, err);
+    if (status == PASTA_OK)
+        pasta_user_scores(m, text, &pixels, 1, out);
+    return status;
 }

@@ -112,6 +112,32 @@ static void scores_do_not_depend_on_what_is_scored_with_them(void **state)
     pasta_user_model_free(m);
 }
 
+/* Together, each with a text of its own, more than go into one block: the numbers of one by one. */
+static void scores_of_many_are_those_of_one(void **state)
+{
+    (void)state;
+    enum { N = 150, DIM = 21, WIDTH = 3, K = 2, TEXTS = 5 };
+    struct pasta_user_model *m = random_model(K, DIM, WIDTH, PASTA_AGG_MEAN);
+    struct pasta_rng rng = pasta_rng_at(5, PASTA_RNG_TEST, 0, 0, 0);
+    static float vectors[N + TEXTS][DIM];
+    const float *images[N], *texts[N];
+    double all[N * K], one[K];
+    for (int i = 0; i < N + TEXTS; i++)
+        for (int d = 0; d < DIM; d++)
+            vectors[i][d] = (float)pasta_rng_normal(&rng);
+    for (int i = 0; i < N; i++) {
+        images[i] = vectors[i];
+        texts[i] = vectors[N + (i < 70 ? i / 3 : i) % TEXTS]; /* in runs, then each another */
+    }
+    pasta_user_scores_each(m, texts, images, N, all);
+    for (int i = 0; i < N; i++) {
+        pasta_user_scores(m, texts[i], &images[i], 1, one);
+        for (int k = 0; k < K; k++)
+            assert_true(all[i * K + k] == one[k]);
+    }
+    pasta_user_model_free(m);
+}
+
 static void aggregates(void **state)
 {
     (void)state;
@@ -319,7 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_score_by_hand),
         cmocka_unit_test(scores_do_not_depend_on_what_is_scored_with_them),
-        cmocka_unit_test(aggregates),
+        cmocka_unit_test(scores_of_many_are_those_of_one), cmocka_unit_test(aggregates),
         cmocka_unit_test(probabilities_sum_to_one),
         cmocka_unit_test(pairs_and_ratings),
         cmocka_unit_test(posteriors),

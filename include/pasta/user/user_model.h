@@ -68,13 +68,18 @@ void pasta_user_scores_of_type(const struct pasta_user_model *m, int type, const
                                double *out);
 /* The same for all types: out [K,n]. */
 void pasta_user_scores(const struct pasta_user_model *m, const float *text, const float *const *images, int n, double *out);
+/* n images, each for a text of its own; out [n,K]. The same numbers; faster than one by one, and equal neighbours among texts count once. */
+void pasta_user_scores_each(const struct pasta_user_model *m, const float *const *texts, const float *const *images, int n, double *out);
 /* Agg of n scores; n >= 1. */
 double pasta_user_aggregate(enum pasta_aggregate aggregate, const double *scores, int n);
 /* Utilities of the columns of turn `turn` (index from 0) of a session, looked up in a feature pack: out [K,L], L the turn's n_columns. A
  * missing image or prompt is PASTA_ERR_INPUT naming session and id. */
 pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const struct pasta_features *features,
                                        const struct pasta_session *session, int turn, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Scores of one image of one prompt under all types: out [K]. `where` names the record in the message. */
+/* The rows of a prompt and an image, [D] each. What the pack lacks is PASTA_ERR_INPUT; `where` names the record in the message. */
+pasta_status pasta_user_look_up(const struct pasta_features *features, const char *prompt, const char *image, const char *where,
+                                const float **text, const float **pixels, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Scores of one image of one prompt under all types: out [K]. */
 pasta_status pasta_user_image_scores(const struct pasta_user_model *m, const struct pasta_features *features, const char *prompt,
                                      const char *image, const char *where, double *out, struct pasta_err *err) PASTA_MUST_CHECK;
 

@@ -63,6 +63,8 @@ static const struct key keys[] = {
     I("agent.candidates", agent.candidates, "25", 5, 500, 'P', "L_C, candidate prompts a turn; a multiple of 5"),
     I("agent.max_words", agent.max_words, "62", 1, 1000, 'P', "longest prompt, in words"),
     N("agent.epsilon", agent.epsilon, "0", 0, 1, 'O', "probability of a slate at random"),
+    I("agent.previews", agent.previews, "0", 0, 64, 'O',
+      "images of each candidate that a myopic agent draws and looks at; 0: the prompt's own embedding stands for them"),
 
     I("collect.raters", collect.raters, "200", 1, 1e6, 'O', "raters who answer"),
     I("collect.first_rater", collect.first_rater, "0", 0, 1e9, 'O', "index of the first rater; disjoint ranges are disjoint people"),

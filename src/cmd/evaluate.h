@@ -4,7 +4,7 @@
  *   evaluate_held_out the answers, their people, and the split
  *   evaluate_users    user models on them  -> arrays of one number an answer
  *   evaluate_looks, _alignment   the images that types are compared on, and which type of one model is which of another
- *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn
+ *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn (with _myopic)
  *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
  *   evaluate_report   arrays, tables, images -> report.html (with _types, _strips)
@@ -39,11 +39,11 @@ struct evaluate_answers {
 };
 /* Up to prompts the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
 struct evaluate_inputs {
-    struct pasta_strings user_model_flags, agent_flags, metric_flags;
+    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags;
     struct evaluate_answers answers;
     const char *validation, *features, *image_root, *prompts;
-    struct evaluate_named *user_models, *agents, *metrics;
-    int n_user_models, n_agents, n_metrics;
+    struct evaluate_named *user_models, *agents, *myopic, *sampling, *metrics;
+    int n_user_models, n_agents, n_myopic, n_sampling, n_metrics;
     const char *prompts_path;            /* of the agents' sessions; NULL: no agents play */
     struct { const char *name, *path; } *files; /* whose bytes decide the result */
     struct evaluate_fact *facts;         /* what was run, for the report; free of folders above, so a moved run is the same run */
@@ -165,7 +165,8 @@ void evaluate_alignment_release(struct evaluate_alignment *alignment);
 
 struct evaluate_agent {
     const char *name, *dir;               /* dir NULL: random, baseline, oracle */
-    struct pasta_value_model *model;
+    struct pasta_value_model *model;      /* of those given: a value model, or */
+    struct evaluate_myopic *myopic;       /* a user model */
     struct pasta_sessions sessions;       /* [raters], in the order of raters */
     double *rating, *utility, *better, *same, *worse; /* [raters,H] */
 };
@@ -179,10 +180,18 @@ struct evaluate_agents {
     int n;
 };
 
-/* Loads the value models of the agents. */
-pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sketch *sketch, const char *prompts_path,
-                                  const struct evaluate_named *named, int n_named, struct evaluate_agents *out,
-                                  struct pasta_err *err) PASTA_MUST_CHECK;
+/* An agent that follows a user model and learns nothing; `sampling`: from one type drawn from the posterior. Sketch and context are borrowed. */
+struct evaluate_myopic;
+pasta_status evaluate_myopic_open(const struct pasta_context *context, struct pasta_sketch *sketch, const char *dir, bool sampling,
+                                  struct evaluate_myopic **out, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_myopic_free(struct evaluate_myopic *m); /* NULL is legal */
+/* The policy's function (agent/policy.h), for raters of this evaluation. */
+pasta_status evaluate_myopic_score(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
+                                   const struct pasta_candidate *candidates, int n, double *scores, struct pasta_err *err) PASTA_MUST_CHECK;
+
+/* Loads the models of the agents. */
+pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sketch *sketch, const struct evaluate_inputs *in,
+                                  struct evaluate_agents *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Plays OUT/sessions-AGENT.jsonl for every agent (what is already there is kept) and measures. */
 pasta_status evaluate_agents_run(struct evaluate_agents *a, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_agents_release(struct evaluate_agents *a);

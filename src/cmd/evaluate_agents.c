@@ -18,6 +18,7 @@
 #include "pasta/tensor/pt.h"
 
 enum { SESSIONS_A_PART = 32 };
+enum evaluate_kind { VALUE, MYOPIC, SAMPLING, KINDS }; /* of the agents that are given, in their order */
 
 static pasta_status score_value(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
                                 const struct pasta_candidate *candidates, int n, double *scores, struct pasta_err *err)
@@ -53,17 +54,32 @@ static struct pasta_policy policy_of(const struct evaluate_agents *a, const stru
 {
     if (agent->model)
         return (struct pasta_policy){agent->model, agent->name, score_value};
+    if (agent->myopic)
+        return (struct pasta_policy){agent->myopic, agent->name, evaluate_myopic_score};
     if (strcmp(agent->name, "oracle") == 0)
         return (struct pasta_policy){a->sketch, agent->name, score_oracle};
     return pasta_policy_named(agent->name);
 }
 
-pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sketch *sketch, const char *prompts_path,
-                                  const struct evaluate_named *named, int n_named, struct evaluate_agents *out, struct pasta_err *err)
+static pasta_status open_agent(struct evaluate_agents *a, int i, enum evaluate_kind kind, const struct evaluate_named *named,
+                               struct pasta_err *err)
 {
+    struct evaluate_agent *agent = &a->agents[i];
+    agent->name = named->name;
+    agent->dir = named->dir;
+    return kind == VALUE ? pasta_value_model_load(agent->dir, a->context->config.device, &agent->model, err)
+                         : evaluate_myopic_open(a->context, a->sketch, agent->dir, kind == SAMPLING, &agent->myopic, err);
+}
+
+pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sketch *sketch, const struct evaluate_inputs *in,
+                                  struct evaluate_agents *out, struct pasta_err *err)
+{
+    const struct { const struct evaluate_named *items; int n; } given[KINDS] = {
+        [VALUE] = {in->agents, in->n_agents}, [MYOPIC] = {in->myopic, in->n_myopic}, [SAMPLING] = {in->sampling, in->n_sampling}};
     const struct pasta_evaluate_settings *set = &context->config.evaluate;
-    struct evaluate_agents a = {.context = context, .sketch = sketch, .raters = set->raters, .horizon = context->config.agent.horizon,
-                                .n = n_named + 3};
+    struct evaluate_agents a = {.context = context, .sketch = sketch, .raters = set->raters, .horizon = context->config.agent.horizon, .n = 3};
+    for (int kind = 0; kind < KINDS; kind++)
+        a.n += given[kind].n;
     a.agents = pasta_calloc((size_t)a.n, sizeof *a.agents);
     a.agents[0].name = "random";
     a.agents[1].name = "baseline";
@@ -72,13 +88,10 @@ pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sk
     for (int64_t i = 0; i < a.raters * a.horizon; i++)
         a.person[i] = (int32_t)(i / a.horizon);
 
-    pasta_status status = pasta_prompts_read(prompts_path, &a.prompts, err);
-    for (int i = 0; i < n_named && status == PASTA_OK; i++) {
-        struct evaluate_agent *agent = &a.agents[2 + i];
-        agent->name = named[i].name;
-        agent->dir = named[i].dir;
-        status = pasta_value_model_load(agent->dir, context->config.device, &agent->model, err);
-    }
+    pasta_status status = pasta_prompts_read(in->prompts_path, &a.prompts, err);
+    for (int kind = 0, at = 2; kind < KINDS; kind++)
+        for (int i = 0; i < given[kind].n && status == PASTA_OK; i++)
+            status = open_agent(&a, at++, (enum evaluate_kind)kind, &given[kind].items[i], err);
     if (status == PASTA_OK)
         *out = a;
     else
@@ -95,6 +108,7 @@ void evaluate_agents_release(struct evaluate_agents *a)
             free(arrays[j]);
         pasta_sessions_release(&agent->sessions);
         pasta_value_model_free(agent->model);
+        evaluate_myopic_free(agent->myopic);
     }
     free(a->agents);
     free(a->person);

@@ -43,6 +43,27 @@ static pasta_status split_names(const char *flag, const struct pasta_strings *gi
     return PASTA_OK;
 }
 
+/* Agents' names become files, and rows beside those of the three that always play. */
+static pasta_status check_agents(const struct evaluate_inputs *in, struct pasta_err *err)
+{
+    const struct { const char *flag; const struct evaluate_named *items; int n; } lists[] = {
+        {"agent", in->agents, in->n_agents}, {"myopic", in->myopic, in->n_myopic}, {"sampling", in->sampling, in->n_sampling}};
+    static const char *const always[] = {"random", "baseline", "oracle"};
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (int i = 0; i < lists[l].n; i++) {
+            const char *name = lists[l].items[i].name;
+            for (size_t j = 0; j < sizeof always / sizeof *always; j++)
+                if (strcasecmp(name, always[j]) == 0)
+                    return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a name of your own, found '%s', which is always among the agents",
+                                      lists[l].flag, name);
+            for (size_t k = 0; k < l; k++)
+                for (int j = 0; j < lists[k].n; j++)
+                    if (strcasecmp(name, lists[k].items[j].name) == 0)
+                        return pasta_fail(err, PASTA_ERR_USAGE, "--%s: the name '%s' is given twice", lists[l].flag, name);
+        }
+    return PASTA_OK;
+}
+
 pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err *err)
 {
     const struct evaluate_answers *a = &in->answers;
@@ -50,21 +71,23 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
     pasta_status status;
     if ((status = split_names("user-model", &in->user_model_flags, true, &in->arena, &in->user_models, err)) != PASTA_OK ||
         (status = split_names("agent", &in->agent_flags, false, &in->arena, &in->agents, err)) != PASTA_OK ||
+        (status = split_names("myopic", &in->myopic_flags, false, &in->arena, &in->myopic, err)) != PASTA_OK ||
+        (status = split_names("sampling", &in->sampling_flags, false, &in->arena, &in->sampling, err)) != PASTA_OK ||
         (status = split_names("metrics", &in->metric_flags, false, &in->arena, &in->metrics, err)) != PASTA_OK)
         return status;
     in->n_user_models = in->user_model_flags.count;
     in->n_agents = in->agent_flags.count;
     in->n_metrics = in->metric_flags.count;
-    for (int i = 0; i < in->n_agents; i++)
-        if (strcasecmp(in->agents[i].name, "random") == 0 || strcasecmp(in->agents[i].name, "baseline") == 0 ||
-            strcasecmp(in->agents[i].name, "oracle") == 0)
-            return pasta_fail(err, PASTA_ERR_USAGE, "--agent: expected a name of your own, found '%s', which is always among the agents",
-                              in->agents[i].name);
+    in->n_myopic = in->myopic_flags.count;
+    in->n_sampling = in->sampling_flags.count;
+    if ((status = check_agents(in, err)) != PASTA_OK)
+        return status;
     if (!in->n_user_models && (answers || in->features || in->validation))
         return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected --user-model with it",
                           a->sessions ? "--sessions" : a->preferences ? "--preferences" : a->ratings ? "--ratings" : a->rankings ? "--rankings" :
                           in->validation ? "--validation" : "--features");
-    if (!in->n_user_models && !in->n_agents && !in->prompts && !in->n_metrics)
+    const bool play = in->n_agents + in->n_myopic + in->n_sampling > 0;
+    if (!in->n_user_models && !play && !in->prompts && !in->n_metrics)
         return pasta_fail(err, PASTA_ERR_USAGE,
                           "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
                           "oracle on them), or --metrics");
@@ -74,7 +97,7 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
         return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected held-out answers: --sessions, --preferences, --ratings or --rankings");
     if (in->validation && !a->preferences)
         return pasta_fail(err, PASTA_ERR_USAGE, "--validation: expected --preferences, whose threshold for ties it is to choose");
-    if (in->n_agents || in->prompts) {
+    if (play || in->prompts) {
         char *standard = pasta_data_path("prompts/sketch.txt");
         in->prompts_path = in->prompts ? in->prompts : pasta_arena_strdup(&in->arena, standard);
         free(standard);
@@ -158,7 +181,7 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
                               {"preferences", in->answers.preferences}, {"ratings", in->answers.ratings},
                               {"rankings", in->answers.rankings}, {"validation", in->validation}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
     const size_t n_files = sizeof files / sizeof *files;
-    size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * in->n_user_models + AGENT_PARTS * in->n_agents +
+    size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * (in->n_user_models + in->n_myopic + in->n_sampling) + AGENT_PARTS * in->n_agents +
                                                      METRICS_PARTS * in->n_metrics);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
@@ -177,6 +200,10 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
         status = add_folders(in, "user model", in->user_models, in->n_user_models, user_model_parts, USER_MODEL_PARTS, err);
     if (status == PASTA_OK)
         status = add_folders(in, "agent", in->agents, in->n_agents, agent_parts, AGENT_PARTS, err);
+    if (status == PASTA_OK)
+        status = add_folders(in, "myopic agent", in->myopic, in->n_myopic, user_model_parts, USER_MODEL_PARTS, err);
+    if (status == PASTA_OK)
+        status = add_folders(in, "sampling agent", in->sampling, in->n_sampling, user_model_parts, USER_MODEL_PARTS, err);
     return status == PASTA_OK ? add_folders(in, "metrics", in->metrics, in->n_metrics, metrics_parts, METRICS_PARTS, err) : status;
 }
 
@@ -185,6 +212,8 @@ void evaluate_inputs_release(struct evaluate_inputs *in)
     pasta_arena_release(&in->arena);
     free(in->user_model_flags.items);
     free(in->agent_flags.items);
+    free(in->myopic_flags.items);
+    free(in->sampling_flags.items);
     free(in->metric_flags.items);
     *in = (struct evaluate_inputs){0};
 }

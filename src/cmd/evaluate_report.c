@@ -157,6 +157,7 @@ static void agents_section(const struct evaluate_results *r, struct pasta_report
     pasta_report_plots_end(report);
     pasta_report_table(report, evaluate_table(r, "agents"));
     pasta_report_table(report, evaluate_table(r, "agents_differences"));
+    pasta_report_table(report, evaluate_table(r, "agents_tests"));
     pasta_report_fold_begin(report, "All numbers by turn");
     pasta_report_table(report, evaluate_table(r, "agents_by_turn"));
     pasta_report_fold_end(report);

@@ -8,6 +8,7 @@
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 #include "pasta/model/preprocess.h"
+#include "record_files.h"
 
 #define PERCENT "\xc2\xa0%%" /* on the line of its number */
 enum { SHOWN = 8, LINES = 3, DESCRIBED = 200, MOST_LOOKS = 8000, LEAST_IMAGES = 2 /* of a prompt, for a mean of its own */ };
@@ -37,8 +38,9 @@ static int by_lift(const void *a, const void *b)
 /* The file of an image below the image root, in the layout of the records or as a path of its own; NULL: none. Caller frees. */
 static char *file_of(const char *root, const char *image)
 {
-    char *name = pasta_asprintf("images/%.2s/%s.png", image, image), *path = pasta_path_join(root, name);
-    free(name);
+    struct pasta_arena arena = {0};
+    char *path = pasta_strdup(record_image_path(&arena, root, image));
+    pasta_arena_release(&arena);
     if (pasta_file_exists(path))
         return path;
     free(path);

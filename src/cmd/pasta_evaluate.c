@@ -64,7 +64,7 @@ static pasta_status load(struct evaluate *e, struct pasta_err *err)
     for (int i = 0; i < in.n_metrics && status == PASTA_OK; i++)
         status = evaluate_metrics_read(&e->curves, i, in.metrics[i].dir, err);
     if (status == PASTA_OK && in.prompts_path)
-        status = evaluate_agents_open(e->context, e->sketch, in.prompts_path, in.agents, in.n_agents, &e->played, err);
+        status = evaluate_agents_open(e->context, e->sketch, &in, &e->played, err);
     return status == PASTA_OK ? evaluate_inputs_list(&in, config, err) : status;
 }
 
@@ -84,7 +84,7 @@ static pasta_status write_file(const struct evaluate *e, struct pasta_manifest *
 static pasta_status write_tables(const struct evaluate *e, struct pasta_manifest *manifest, struct pasta_err *err)
 {
     static const struct { enum pasta_table_style style; const char *ending; } styles[] = {
-        {PASTA_TABLE_MARKDOWN, "md"}, {PASTA_TABLE_CSV, "csv"}, {PASTA_TABLE_JSON, "json"}};
+        {PASTA_TABLE_MARKDOWN, "md"}, {PASTA_TABLE_CSV, "csv"}, {PASTA_TABLE_JSON, "json"}, {PASTA_TABLE_LATEX, "tex"}};
     struct pasta_str text = {0};
     char *folder = pasta_path_join(e->context->out, "tables");
     pasta_status status = pasta_mkdirs(folder, err);
@@ -333,6 +333,9 @@ static const struct pasta_option options[] = {
      "the folder above images/ of the held-out answers, for the report; without it, what the sketch world can draw again", NULL},
     {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR",
      "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
+    {"myopic", PASTA_OPT_STRINGS, &in.myopic_flags, "NAME=DIR", "an agent that shows what this user model expects to be liked; repeatable", NULL},
+    {"sampling", PASTA_OPT_STRINGS, &in.sampling_flags, "NAME=DIR", "the same by one user type drawn from the posterior each turn; repeatable",
+     NULL},
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE",
      "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {"metrics", PASTA_OPT_STRINGS, &in.metric_flags, "NAME=DIR", "a training run whose curves go into the report; repeatable", NULL},

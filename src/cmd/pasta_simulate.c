@@ -312,11 +312,10 @@ static pasta_status check_flags(const struct pasta_context *context, struct past
     return PASTA_OK;
 }
 
-/* The encoder that simulated users see with: the one that was named, else the one that the user model brings, else the embedded one. */
+/* The encoder that simulated users see with: the one that was named, else the one that the user model brings, else embed.model. */
 static const char *choose_encoder(const struct pasta_context *context, const char *own)
 {
-    const char *named = model_path ? model_path : context->config.embed.model;
-    return !*named && pasta_file_exists(own) ? own : named;
+    return model_path ? model_path : pasta_file_exists(own) ? own : context->config.embed.model;
 }
 
 static pasta_status run(struct pasta_context *context, struct pasta_err *err)
@@ -347,7 +346,7 @@ static const struct pasta_option options[] = {
     {"users", PASTA_OPT_STRING, &users_path, "FILE", "posteriors of real users (responsibilities.jsonl), each session one of them at random; "
      "without it types follow the prior", NULL},
     {"user", PASTA_OPT_STRING, &user_id, "ID", "only this one of --users", NULL},
-    {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with; default: embed.model, else its own", NULL},
+    {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with; default: its own encoder/, else embed.model", NULL},
     {"fidelity", PASTA_OPT_STRING, &fidelity_path, "FILE", "no trajectories: compare with these held-out sessions of real people, one answer "
      "ahead; in USER-MODEL/fidelity later runs find and quote it", NULL},
     {"replay", PASTA_OPT_STRING, &replay_path, "FILE", "answer the slates of these recorded sessions, from --features: nothing is drawn or "

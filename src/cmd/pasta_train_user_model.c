@@ -1,7 +1,8 @@
-/* pasta-train-user-model: K user types from pairs, ratings and sessions, by mini-batch EM on frozen features.
+/* pasta-train-user-model: K user types from pairs, ratings and sessions, by mini-batch EM.
  *
- * The run folder is the user model (user_model.safetensors, config.json) with metrics.jsonl, TensorBoard curves, responsibilities.jsonl,
- * checkpoint.safetensors, settings.json and manifest.json beside it. With --types it holds one such folder, K<types>, for each number of types.
+ * The run folder is the user model (user_model.safetensors, config.json; of trained towers encoder/ as well) with metrics.jsonl, TensorBoard
+ * curves, responsibilities.jsonl, trained_prompts.jsonl, fit.json, checkpoint.safetensors, settings.json and manifest.json beside it, and
+ * restarts/ where there were several fits. With --types it holds one such folder, K<types>, for each number of types.
  */
 #include <math.h>
 #include <stdio.h>
@@ -126,6 +127,8 @@ static pasta_status add_inputs(struct pasta_manifest *manifest, struct pasta_err
 {
     const struct pasta_strings *lists[] = {&session_paths, &preference_paths, &rating_paths};
     pasta_status status = pasta_manifest_input(manifest, features_path, err);
+    if (status == PASTA_OK && model_path)
+        status = pasta_manifest_input(manifest, model_path, err);
     for (int kind = 0; kind < 3; kind++)
         for (int i = 0; i < lists[kind]->count && status == PASTA_OK; i++)
             status = pasta_manifest_input(manifest, lists[kind]->items[i], err);
@@ -200,21 +203,29 @@ static pasta_status report(const struct training *t, struct pasta_err *err)
 
 /* --- the stage ------------------------------------------------------------------------------------------------------------------- */
 
-static pasta_status plan(const struct training *t)
+static pasta_status plan(const struct training *t, struct pasta_err *err)
 {
     const struct pasta_user_model_settings *s = &t->context->config.user_model;
     struct pasta_user_counts c = pasta_user_data_counts(t->data);
     double K = (double)s->types, D = pasta_features_dim(t->features), W = (double)s->adapter_width;
     double groups = (double)(s->responsibilities[0] == 'u' ? c.users : c.pairs + c.ratings + c.turns);
-    double parameters = K * D * (1 + 4 * W) + 6;
+    double parameters = K * D * (1 + 4 * W) + 6, towers = 0;
+    if (user_model_trains_towers(t->context)) {
+        struct pasta_em_towers given;
+        const pasta_status status = user_model_towers(t->context, t->data, image_root, &given, err);
+        if (status != PASTA_OK)
+            return status;
+        towers = (double)pasta_params_count(pasta_clip_params(given.clip));
+        pasta_clip_free(given.clip);
+    }
     const struct pasta_plan_row rows[] = {
         {"users", "", (double)c.users}, {"held_out_users", "", (double)c.held_out_users}, {"pairs", "", (double)c.pairs},
         {"ratings", "", (double)c.ratings}, {"turns", "", (double)c.turns}, {"images", "", (double)c.images},
         {"prompts", "", (double)c.prompts}, {"types", "", K},
-        {"parameters", "", parameters}, {"steps_main", "", c.pairs + c.ratings > 0 ? (double)s->main.steps : 0},
+        {"parameters", "", parameters}, {"parameters_towers", "", towers}, {"steps_main", "", c.pairs + c.ratings > 0 ? (double)s->main.steps : 0},
         {"steps_fine", "", c.turns > 0 ? (double)s->fine.steps : 0},
         {"features_memory", "bytes", 4 * D * (double)(c.images + c.prompts)}, {"evidence_memory", "bytes", 8 * K * groups},
-        {"checkpoint_disk", "bytes", 4 * 4 * parameters + 8 * K * groups}};
+        {"checkpoint_disk", "bytes", 4 * (4 * parameters + 3 * towers) + 8 * K * groups}};
     pasta_plan_print(rows, sizeof rows / sizeof *rows, t->context->json);
     return PASTA_OK;
 }
@@ -248,7 +259,10 @@ static pasta_status fit(struct training *t, struct pasta_err *err)
     const struct pasta_context *context = t->context;
     bool complete = false;
     pasta_status status;
-    if ((status = user_model_fits_new(context, t->data, image_root, &t->fits, err)) != PASTA_OK ||
+    char *manifest = pasta_path_join(context->out, "manifest.json");
+    const bool trained_before = context->resume && pasta_file_exists(manifest); /* what training needs may be gone */
+    free(manifest);
+    if ((!trained_before && (status = user_model_fits_new(context, t->data, image_root, &t->fits, err)) != PASTA_OK) ||
         (status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
         (status = stamp(context, err)) != PASTA_OK)
         return status;
@@ -321,7 +335,7 @@ static pasta_status sweep(struct training *t, struct pasta_context *context, str
         sizes[i].config.user_model.types = types[i];
         sizes[i].out = pasta_arena_printf(&arena, "%s/K%d", context->out, types[i]);
         t->context = &sizes[i];
-        status = context->dry_run ? plan(t) : fit(t, err);
+        status = context->dry_run ? plan(t, err) : fit(t, err);
         user_model_fits_release(&t->fits);
     }
     if (status == PASTA_OK && !context->dry_run)
@@ -337,11 +351,14 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
     if ((image_root || model_path) && !user_model_trains_towers(context))
         return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected --set user_model.towers=trained with it; frozen towers are read from "
                           "features", image_root ? "image-root" : "model");
+    if (types_list && user_model_trains_towers(context))
+        return pasta_fail(err, PASTA_ERR_USAGE, "--types: expected frozen towers: trained ones are another encoder for each size, and one evaluation "
+                          "has features of one encoder");
     if (model_path)
         context->config.embed.model = model_path;
     pasta_status status = load(&t, err);
     if (status == PASTA_OK)
-        status = types_list ? sweep(&t, context, err) : context->dry_run ? plan(&t) : fit(&t, err);
+        status = types_list ? sweep(&t, context, err) : context->dry_run ? plan(&t, err) : fit(&t, err);
     user_model_fits_release(&t.fits);
     pasta_user_data_free(t.data);
     pasta_features_close(t.features);

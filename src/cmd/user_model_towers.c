@@ -60,7 +60,7 @@ pasta_status user_model_encoder_save(const struct pasta_context *context, const 
     if (status == PASTA_OK) {
         free(model->encoder);
         model->encoder = pasta_strdup(pasta_clip_hash(saved));
-        pasta_manifest_library(manifest, "encoder", model->encoder);
+        pasta_manifest_library(manifest, "trained_encoder", pasta_clip_hash(saved));
     }
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++) {
         char *name = pasta_asprintf(USER_MODEL_ENCODER "/%s", outputs[i]);

@@ -217,5 +217,6 @@ void pasta_table_print(const struct pasta_table *t, enum pasta_table_style style
     case PASTA_TABLE_CSV: pasta_table_print_csv(t, out); break;
     case PASTA_TABLE_JSON: pasta_table_print_json(t, out); break;
     case PASTA_TABLE_HTML: pasta_table_print_html(t, out); break;
+    case PASTA_TABLE_LATEX: pasta_table_print_latex(t, out); break;
     }
 }

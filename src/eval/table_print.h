@@ -23,4 +23,5 @@ void pasta_table_print_text(const struct pasta_table *t, bool markdown, struct p
 void pasta_table_print_csv(const struct pasta_table *t, struct pasta_str *out);
 void pasta_table_print_json(const struct pasta_table *t, struct pasta_str *out);
 void pasta_table_print_html(const struct pasta_table *t, struct pasta_str *out);
+void pasta_table_print_latex(const struct pasta_table *t, struct pasta_str *out);
 #endif

@@ -1,4 +1,4 @@
-/* Tables as aligned text and as Markdown. */
+/* Tables as aligned text, as Markdown and as LaTeX. */
 #include "table_print.h"
 
 #include <math.h>
@@ -147,6 +147,71 @@ void pasta_table_print_text(const struct pasta_table *t, bool markdown, struct p
         pasta_str_printf(out, "\n%s\n", note.data);
     else if (note.length)
         put_wrapped(note.data, out);
+    pasta_str_release(&note);
+    pasta_arena_release(&arena);
+}
+
+/* --- LaTeX --- */
+
+static void put_latex(const char *text, struct pasta_str *out)
+{
+    static const struct { char c; const char *as; } special[] = {
+        {'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"}, {'^', "\\textasciicircum{}"}, {'<', "\\textless{}"}, {'>', "\\textgreater{}"}};
+    for (; *text; text++) {
+        const char *as = NULL;
+        for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+            as = special[i].c == *text ? special[i].as : as;
+        if (as)
+            pasta_str_add(out, as);
+        else if (strchr("&%$#_{}", *text))
+            pasta_str_printf(out, "\\%c", *text);
+        else
+            pasta_str_addc(out, *text == '\n' ? ' ' : *text);
+    }
+}
+
+/* A cell; in columns of numbers a sign becomes a minus, and the star of a change an exponent. */
+static void put_latex_cell(const char *text, bool number, struct pasta_str *out)
+{
+    const size_t length = strlen(text);
+    const bool star = number && length > 0 && text[length - 1] == '*';
+    char *body = pasta_strndup(text, star ? length - 1 : length);
+    if (number && strpbrk(body, "0123456789"))
+        pasta_str_printf(out, "$%s$%s", body, star ? "$^*$" : "");
+    else
+        put_latex(body, out);
+    free(body);
+}
+
+void pasta_table_print_latex(const struct pasta_table *t, struct pasta_str *out)
+{
+    struct pasta_estimate common;
+    enum pasta_n_place place = pasta_table_place_of_n(t, &common);
+    struct pasta_arena arena = {0};
+    char **grid = grid_new(t, place, &arena);
+    const size_t stride = t->n_columns + 1, shown = t->n_columns + (place == PASTA_N_ROW);
+    struct pasta_str note = {0};
+
+    pasta_str_add(out, "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\caption{");
+    put_latex(t->title, out);
+    pasta_table_put_note(t, &note);
+    if (note.length) {
+        pasta_str_add(out, ". ");
+        put_latex(note.data, out);
+    }
+    pasta_str_printf(out, "}\n\\label{tab:%s}\n\\begin{tabular}{", t->key);
+    for (size_t c = 0; c < shown; c++)
+        pasta_str_addc(out, c < t->n_columns && t->columns[c].format == PASTA_FORMAT_TEXT ? 'l' : 'r');
+    pasta_str_add(out, "}\n\\toprule\n");
+    for (size_t r = 0; r <= t->n_rows; r++) {
+        for (size_t c = 0; c < shown; c++) {
+            const bool number = r > 0 && (c == t->n_columns || t->columns[c].format != PASTA_FORMAT_TEXT);
+            pasta_str_add(out, c ? " & " : "");
+            put_latex_cell(grid[r * stride + c], number, out);
+        }
+        pasta_str_add(out, r == 0 ? " \\\\\n\\midrule\n" : " \\\\\n");
+    }
+    pasta_str_add(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
     pasta_str_release(&note);
     pasta_arena_release(&arena);
 }

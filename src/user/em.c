@@ -39,8 +39,8 @@ int64_t pasta_em_total(const struct pasta_em *em) { return em_phase_steps(em, EM
 const double *pasta_em_prior(const struct pasta_em *em) { return em->prior; }
 bool pasta_em_clustered(const struct pasta_em *em) { return em->clustered; }
 
-/* Images go through three projections of K W D multiply-adds, texts through three; backward costs twice forward. Trained towers multiply
- * each row's tokens, some dozens at least, with their parameters, twice forward and once back. */
+/* Images go through three projections of K W D multiply-adds, texts through three; backward costs twice forward. Trained towers
+ * have threads of their own (em_towers.c). */
 double pasta_em_work(const struct pasta_em *em)
 {
     const struct pasta_user_data *data = em->data;
@@ -55,8 +55,7 @@ double pasta_em_work(const struct pasta_em *em)
         }
         most = em_phase_steps(em, (enum em_phase)phase) > 0 ? fmax(most, rows) : most;
     }
-    double towers = em->towers != NULL ? 32 * 4 * 2 * (double)pasta_params_count(em_towers_params(em->towers)) : 0;
-    return most * (3 * 2 * 3 * em->n_types * (em->online.width + 1.0) * data->dim + towers);
+    return most * 3 * 2 * 3 * em->n_types * (em->online.width + 1.0) * data->dim;
 }
 
 bool pasta_em_fine(const struct pasta_em *em)
@@ -131,6 +130,9 @@ static pasta_status check_settings(const struct pasta_user_model_settings *setti
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.start: expected clusters or random, found '%s'", settings->start);
     if (data->users.n == 0 || data->held_out == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "user model: expected observations, found none");
+    if (towers != NULL && settings->reseed > 0)
+        return pasta_fail(err, PASTA_ERR_USAGE, "user_model.reseed: expected 0 with trained towers, whose features no type was started from, found "
+                          "%lld", (long long)settings->reseed);
     if (towers != NULL && strcmp(pasta_clip_hash(towers->clip), pasta_features_encoder(data->features)) != 0)
         return pasta_fail(err, PASTA_ERR_INPUT, "user_model.towers: expected the encoder of the features, %.16s, to train on, found %.16s",
                           pasta_features_encoder(data->features), pasta_clip_hash(towers->clip));
@@ -163,7 +165,9 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
     struct pasta_user_model *start = pasta_user_model_new(em->n_types, data->dim, (int)settings->adapter_width, aggregate,
                                                           settings->temperature_max, "");
     whitening_init(&em->whitening, data->image_table, data->images.n, data->dim, seed);
-    status = make_tables(em, err);
+    status = em_towers_check(em, err);
+    if (status == PASTA_OK)
+        status = make_tables(em, err);
     if (status == PASTA_OK)
         status = em_begin(em, start, err);
     em->started = false;

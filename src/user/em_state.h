@@ -73,6 +73,8 @@ double em_cosine(const struct pasta_user_data *data, int32_t image, int32_t text
 /* --- em_towers.c: the trained encoder --- */
 struct em_towers *em_towers_new(const struct pasta_em_towers *given, const struct pasta_user_data *data); /* takes the encoder */
 void em_towers_free(struct em_towers *t); /* NULL is legal */
+/* PASTA_ERR_INPUT unless the encoder sees in the first images and prompts what the data's features say; nothing to do for frozen towers. */
+pasta_status em_towers_check(const struct pasta_em *em, struct pasta_err *err) PASTA_MUST_CHECK;
 struct pasta_params *em_towers_params(const struct em_towers *t); /* all of the encoder's; trained are those that want a gradient */
 void em_towers_changed(struct em_towers *t); /* by an optimiser's step or a checkpoint */
 /* Makes em's feature tables those of the encoder as it is. Nothing to do for frozen towers, or if nothing has changed. */

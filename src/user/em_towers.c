@@ -14,6 +14,9 @@
 #include "pasta/base/threads.h"
 
 enum { CHUNK = 32 }; /* images or prompts that one thread encodes at a time */
+enum { CHECKED = 8 }; /* images and prompts that are compared with the features */
+/* Gradients are taken back on one thread where a product of a layer is smaller than this: starting threads for each would cost many times more. */
+static const double WORK_FOR_THREADS = 2e8;
 
 /* Rows of one large table that a batch uses, each once. */
 struct used {
@@ -149,6 +152,31 @@ static pasta_status encode(const struct pasta_em *em, bool images, const int64_t
     return status;
 }
 
+pasta_status em_towers_check(const struct pasta_em *em, struct pasta_err *err)
+{
+    const struct pasta_user_data *data = em->data;
+    const size_t D = (size_t)data->dim;
+    pasta_status status = PASTA_OK;
+    for (int images = 0; images < 2 && em->towers != NULL && status == PASTA_OK; images++) {
+        char *const *keys = images ? data->images.keys : data->texts.keys;
+        const float *rows = images ? data->image_table : data->text_table;
+        const size_t all = images ? data->images.n : data->texts.n, n = all < CHECKED ? all : CHECKED;
+        float *out = pasta_malloc(CHECKED * D * sizeof *out);
+        struct job job = {.towers = em->towers, .keys = keys, .n = (int64_t)n, .out = out};
+        status = side_by_side(em->towers, n > 0, images ? encode_images : encode_texts, &job, err);
+        for (size_t i = 0; i < n && status == PASTA_OK; i++) {
+            double cosine = 0;
+            for (size_t d = 0; d < D; d++)
+                cosine += (double)out[i * D + d] * rows[i * D + d];
+            if (!(cosine > 0.99))
+                status = pasta_fail(err, PASTA_ERR_INPUT, "%s '%.200s': expected what the features were made of, found an embedding at cosine %.3f "
+                                    "from theirs", images ? "image" : "prompt", keys[i], cosine);
+        }
+        free(out);
+    }
+    return status;
+}
+
 pasta_status em_towers_refresh(const struct pasta_em *em, struct pasta_err *err)
 {
     struct em_towers *t = em->towers;
@@ -246,12 +274,17 @@ pasta_status em_towers_backward(const struct pasta_em *em, struct pasta_err *err
     float *by_texts = pasta_malloc((size_t)t->texts.n * dim * sizeof *by_texts);
     pt_copy_f32(pt_grad(t->images.leaf), by_images);
     pt_copy_f32(pt_grad(t->texts.leaf), by_texts);
+    const struct pasta_clip_shape *shape = pasta_clip_shape_of(t->given.clip);
+    const double side = (double)(shape->image_size / shape->patch), width = (double)shape->vision.width;
+    const int threads = pt_threads_get();
     pasta_status status = PASTA_OK;
+    pt_threads(2 * CHUNK * side * side * width * width < WORK_FOR_THREADS ? 1 : t->given.threads);
     if (!pt_failed()) { /* else the caller's scope says why */
         status = images_backward(em, by_images, err);
         if (status == PASTA_OK)
             status = texts_backward(em, by_texts, err);
     }
+    pt_threads(threads);
     free(by_images);
     free(by_texts);
     return status;

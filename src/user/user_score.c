@@ -233,12 +233,13 @@ pasta_status pasta_user_turn_utilities(const struct pasta_user_model *m, const s
 pasta_status pasta_user_look_up(const struct pasta_features *features, const char *prompt, const char *image, const char *where,
                                 const float **text, const float **pixels, struct pasta_err *err)
 {
-    *text = pasta_features_text(features, prompt);
-    *pixels = pasta_features_image(features, image);
-    if (*text == NULL)
+    const float *of_prompt = pasta_features_text(features, prompt), *of_image = pasta_features_image(features, image);
+    if (of_prompt == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: prompt: expected a prompt of the feature pack, found '%.200s'", where, prompt);
-    if (*pixels == NULL)
+    if (of_image == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: image: expected an image of the feature pack, found '%s'", where, image);
+    *text = of_prompt;
+    *pixels = of_image;
     return PASTA_OK;
 }
 

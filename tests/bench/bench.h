@@ -17,7 +17,7 @@
 #include "pasta/base/err.h"
 #include "pasta/base/mem.h"
 
-enum { BENCH_SIDES = 5, BENCH_ROUNDS = 15 };
+enum { BENCH_SIDES = 6, BENCH_ROUNDS = 15 };
 
 /* Does the work once. *seconds is 0: the caller's clock counts; a side that times itself (in another process) sets it. */
 typedef pasta_status (*bench_fn)(void *ctx, double *seconds, struct pasta_err *err);
@@ -33,7 +33,7 @@ double bench_clock(bool wall);
 struct bench_rounds {
     int n;
     double rate[BENCH_SIDES][BENCH_ROUNDS]; /* units a second */
-    double memory[BENCH_SIDES];             /* bytes that a side's first run took at its peak, beyond what was there; NAN: unknown */
+    double memory[BENCH_SIDES];             /* bytes that a side's first run took at its peak: beyond what was there, or where a side measures itself what it says; NAN: unknown */
 };
 struct bench_spread { double median, lo, hi; };
 struct bench_label { const char *what, *unit, *against; };
@@ -86,7 +86,7 @@ double bench_image_flops(const struct pasta_clip_shape *s); /* multiplications a
 enum { BENCH_SGEMM_N = 2048, BENCH_SGEMM_QUICK = 512 };
 struct bench_sgemm;
 struct bench_sgemm *bench_sgemm_new(int n);
-void bench_sgemm_free(struct bench_sgemm *s);
+void bench_sgemm_free(struct bench_sgemm *s); /* NULL is legal */
 double bench_sgemm_work(const struct bench_sgemm *s); /* FLOPs */
 pasta_status bench_sgemm_run(void *sgemm, double *seconds, struct pasta_err *err) PASTA_MUST_CHECK;
 int bench_sgemm_serve(void); /* the main of the child processes that multiply with one choice of kernels or another */

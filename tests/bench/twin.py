@@ -3,7 +3,7 @@
 usage: twin.py '{"twin": "vision", "threads": 2, ...}'      (tests/bench/bench_twins.c)
 
 Says "torch VERSION, N threads", then answers every line with "SECONDS BYTES": the time of one run, and the memory that the first run took
-at its peak beyond what was in use. "threads": 0 leaves the number as installed.
+at its peak beyond what was in use ("simulate", "evaluate": the whole process). "threads": 0 leaves the number as installed.
 """
 import json
 import sys
@@ -280,7 +280,7 @@ def main():
     network = {"vision": Vision, "gemma": Gemma, "user": UserStep, "simulate": Simulate, "evaluate": Evaluate}[s["twin"]](s)
     with torch.enable_grad() if s["twin"] == "user" else torch.inference_mode():
         forget_peak()
-        before = memory("VmRSS")
+        before = 0 if s["twin"] in ("simulate", "evaluate") else memory("VmRSS")  # beside whole commands: the whole process
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
         peak = None
         for _ in sys.stdin:

@@ -133,10 +133,19 @@ static double one_graph(const struct pasta_em *em, const struct seen *s)
     pt images = pt_normalize(pasta_clip_image_features(s->clip, pt_borrow(pixels, PT_F32, PT_SHAPE(n, 3, SIDE, SIDE))), 1);
     pt texts = pt_normalize(pasta_clip_text_features(s->clip, pt_borrow(ids, PT_I64, PT_SHAPE(n_texts, context))), 1);
     struct user_nll nll = user_net_nll(&em->online, images, texts, &batch);
-    pt loss = NULL, parts[2] = {nll.pair, nll.rating};
-    for (int kind = OBS_PAIR; kind <= OBS_RATING; kind++) {
-        const struct em_picks *p = &em->picks[kind];
-        pt part = pt_mul_scalar(pt_sum(pt_mul(pt_from_f32(p->gamma, PT_SHAPE(2, p->n)), parts[kind])), 1.0 / p->n);
+    const struct pasta_user_model_settings *k = em->settings;
+    double comparisons = 0, rehearsal = nll.choice == NULL ? 1 : k->kappa_rehearsal;
+    for (int i = 0; i < batch.n_turns; i++)
+        comparisons += batch.has_versus[i];
+    const struct { pt nll; enum observation_kind kind; double n, weight; } parts[4] = {
+        {nll.pair, OBS_PAIR, batch.n_pairs, rehearsal}, {nll.rating, OBS_RATING, batch.n_ratings, rehearsal * k->kappa_rating},
+        {nll.choice, OBS_TURN, batch.n_turns, k->kappa_choice}, {nll.versus, OBS_TURN, comparisons, k->kappa_cross_turn}};
+    pt loss = NULL;
+    for (int i = 0; i < 4; i++) {
+        if (parts[i].nll == NULL)
+            continue;
+        const struct em_picks *p = &em->picks[parts[i].kind];
+        pt part = pt_mul_scalar(pt_sum(pt_mul(pt_from_f32(p->gamma, PT_SHAPE(2, p->n)), parts[i].nll)), parts[i].weight / parts[i].n);
         loss = loss == NULL ? part : pt_add(loss, part);
     }
     pt_backward(loss);
@@ -149,12 +158,13 @@ static double one_graph(const struct pasta_em *em, const struct seen *s)
     return value;
 }
 
-static void gradients_are_those_of_one_graph(void **state)
+static void compare_gradients(bool fine)
 {
-    (void)state;
     struct seen s;
-    see(&s, 0);
+    see(&s, fine ? 3 : 0);
     struct pasta_user_model_settings settings = settings_of(0, 1);
+    if (fine)
+        settings.main.steps = 0;
     struct pasta_em *em = em_of(&settings, &s, true, 2);
     struct pasta_em_metrics m = step(em);
     double loss = one_graph(em, &s);
@@ -185,6 +195,13 @@ static void gradients_are_those_of_one_graph(void **state)
         fail_msg("gradients differ by %g of %g", sqrt(apart), sqrt(whole));
     pasta_em_free(em);
     forget(&s);
+}
+
+static void gradients_are_those_of_one_graph(void **state)
+{
+    (void)state;
+    compare_gradients(false);
+    compare_gradients(true);
 }
 
 /* Towers that do not move are frozen towers: encoding each batch anew gives what the features say. */
@@ -258,6 +275,37 @@ static void resumed_is_uninterrupted(void **state)
     forget(&s);
 }
 
+static void refused(const struct seen *s, const struct pasta_user_model_settings *settings, pasta_status (*image)(void *, const char *, struct pasta_image *, struct pasta_err *),
+                    pasta_status status, const char *message)
+{
+    struct pasta_em_towers towers = {.clip = encoder(), .image = image, .threads = 1};
+    struct pasta_em *em = NULL;
+    struct pasta_err err = {0};
+    assert_int_equal(pasta_em_new(settings, 7, "cpu", s->data, &towers, &em, &err), status);
+    if (strstr(err.message, message) == NULL)
+        fail_msg("%s", err.message);
+}
+
+static pasta_status draw_another(void *ctx, const char *id, struct pasta_image *out, struct pasta_err *err)
+{
+    pasta_status status = draw(ctx, id, out, err);
+    memset(out->pixels, 200, SIDE * SIDE); /* a third of it white */
+    return status;
+}
+
+/* Pictures that the features were not made of; types that would start anew from them. */
+static void what_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    struct seen s;
+    see(&s, 0);
+    struct pasta_user_model_settings settings = settings_of(1e-2, 0.1), reseeding = settings;
+    reseeding.reseed = 2;
+    refused(&s, &settings, draw_another, PASTA_ERR_INPUT, "image 'image 0': expected what the features were made of");
+    refused(&s, &reseeding, draw, PASTA_ERR_USAGE, "user_model.reseed: expected 0");
+    forget(&s);
+}
+
 /* The features are where training starts: another encoder than theirs is refused, and not leaked. */
 static void another_encoder_is_refused(void **state)
 {
@@ -278,6 +326,7 @@ static void another_encoder_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_are_those_of_one_graph), cmocka_unit_test(at_a_rate_of_0_they_are_frozen),
-                                       cmocka_unit_test(resumed_is_uninterrupted), cmocka_unit_test(another_encoder_is_refused)};
+                                       cmocka_unit_test(resumed_is_uninterrupted), cmocka_unit_test(what_does_not_fit_is_refused),
+                                       cmocka_unit_test(another_encoder_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ enum pasta_slate_slot {
     PASTA_SLATE_EXPLORE,       /* whether to explore, and the random slate */
     PASTA_SLATE_ORDER,         /* the order in which the columns are shown */
     PASTA_SLATE_RANDOM_POLICY, /* scores of the random policy */
+    PASTA_SLATE_SAMPLED_TYPE,  /* the user type that a policy believes in for this turn */
 };
 
 struct pasta_rollout {
@@ -54,7 +55,8 @@ struct pasta_rollout_job {
  * a prompt drawn uniformly (PASTA_RNG_PROMPT). */
 struct pasta_rollout_job pasta_rollout_deal(uint64_t seed, uint32_t index, uint32_t first_person, uint32_t people,
                                             const char *const *prompts, uint32_t n_prompts);
-/* Seed of an image, below 2^53: turn from 1, slot = column * M + image. */
+/* Seed of an image, below 2^53: turn from 1, slot = column * M + image; from PASTA_IMAGE_PREVIEW on, of images that nobody is shown. */
+enum { PASTA_IMAGE_PREVIEW = 1 << 16 };
 uint64_t pasta_rollout_image_seed(uint64_t seed, uint32_t index, uint32_t turn, uint32_t slot);
 /* "sketch-000123": how records name a person, by source. In arena. */
 const char *pasta_rollout_rater_id(struct pasta_arena *arena, enum pasta_source source, uint32_t person);

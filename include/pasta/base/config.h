@@ -47,6 +47,7 @@ struct pasta_agent_settings {
     int64_t candidates;            /* L_C prompts a turn, a multiple of the number of categories (5) */
     int64_t max_words;             /* longest prompt */
     double epsilon;                /* probability of a uniformly random slate */
+    int64_t previews;              /* images of a candidate that myopic agents look at; 0: its prompt's embedding */
 };
 
 struct pasta_collect_settings {

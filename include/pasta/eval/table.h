@@ -1,4 +1,4 @@
-/* table.h: one table, printed as aligned text, Markdown, CSV, JSON or HTML.
+/* table.h: one table, printed as aligned text, Markdown, CSV, JSON, HTML or LaTeX (a tabular with booktabs' rules).
  *
  * Cells are text, counts, or estimates (stats.h), which always show value, interval and number of observations: n stands beneath the table
  * where every cell has the same, else in a column of its own where the cells of each row agree, else in the head where those of each column
@@ -15,7 +15,7 @@
  *     pasta_table_release(&t);
  *
  * CSV has four columns for an estimate (KEY, KEY_lo, KEY_hi, KEY_n) and JSON an object; both hold full precision, and shares as shares.
- * Text, Markdown and HTML round, and show shares in per cent. Strings are copied.
+ * Text, Markdown, HTML and LaTeX round, and show shares in per cent. Strings are copied.
  */
 #ifndef PASTA_EVAL_TABLE_H
 #define PASTA_EVAL_TABLE_H
@@ -38,7 +38,7 @@ enum pasta_format {
     PASTA_FORMAT_CHANGE,        /* a difference: with its sign; marked when its interval leaves out 0 */
     PASTA_FORMAT_CHANGE_PERCENT /* a difference of shares, in percentage points */
 };
-enum pasta_table_style { PASTA_TABLE_TEXT, PASTA_TABLE_MARKDOWN, PASTA_TABLE_CSV, PASTA_TABLE_JSON, PASTA_TABLE_HTML };
+enum pasta_table_style { PASTA_TABLE_TEXT, PASTA_TABLE_MARKDOWN, PASTA_TABLE_CSV, PASTA_TABLE_JSON, PASTA_TABLE_HTML, PASTA_TABLE_LATEX };
 
 struct pasta_table_column {
     const char *key, *title; /* key: [a-z0-9_]+, for CSV and JSON */

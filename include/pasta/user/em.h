@@ -81,12 +81,12 @@ struct pasta_em_type {
 };
 /* Trained towers: the encoder is a part of the online and of the target parameters. Every step encodes its images and prompts anew, with a
  * learning rate of settings.towers_rate times the phase's, and every copy of the target those of all observations. Tastes and the units of
- * training still start from the data's features. */
+ * training still start from the data's features, and the norm that gradients are clipped by is a common one. No types are started anew. */
 struct pasta_em_towers {
     struct pasta_clip *clip;         /* the encoder of the features, in f32 and on em's device; owned by em from pasta_em_new on, also if it fails */
     void *ctx;                       /* borrowed */
     pasta_status (*image)(void *ctx, const char *id, struct pasta_image *out, struct pasta_err *err); /* from several threads */
-    int threads;                     /* that read and encode; bytes do not depend on it */
+    int threads;                     /* that read and encode */
 };
 /* With responsibilities "sample" every observation has its own. towers NULL: frozen, features are read from `data`. `data`, `settings` and
  * `device` are borrowed until free. */
@@ -95,7 +95,7 @@ pasta_status pasta_em_new(const struct pasta_user_model_settings *settings, uint
                           struct pasta_err *err) PASTA_MUST_CHECK;
 /* Sets the parameters to their start: the encoder's own score, its units fitted to the training data, plus tastes. With start "clusters"
  * those of a mixture fitted to quadratic expansions of the users' likelihoods (em_start.h); with "random", or with fewer than two users a
- * type that have at least four observations, random ones. The first step does it where nobody did. The result does not depend on the number
+ * type that have at least four observations, random ones; trained towers stay as they are. The first step does it where nobody did. The result does not depend on the number
  * of threads. */
 pasta_status pasta_em_start(struct pasta_em *em, int threads, struct pasta_err *err) PASTA_MUST_CHECK;
 bool pasta_em_clustered(const struct pasta_em *em); /* whether the start came from clusters */

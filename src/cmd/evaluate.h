@@ -4,7 +4,7 @@
  *   evaluate_held_out the answers, their people, and the split
  *   evaluate_users    user models on them  -> arrays of one number an answer
  *   evaluate_looks, _alignment   the images that types are compared on, and which type of one model is which of another
- *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn (with _myopic)
+ *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn (with _myopic, _played)
  *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
  *   evaluate_report   arrays, tables, images -> report.html (with _types, _strips)
@@ -39,7 +39,7 @@ struct evaluate_answers {
 };
 /* Up to prompts the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
 struct evaluate_inputs {
-    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags;
+    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags, played;
     struct evaluate_answers answers;
     const char *validation, *features, *image_root, *prompts;
     struct evaluate_named *user_models, *agents, *myopic, *sampling, *metrics;
@@ -124,6 +124,7 @@ pasta_status evaluate_held_out_read(const struct evaluate_answers *answers, cons
                                     const struct pasta_config *config, struct evaluate_held_out *out,
                                     struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_held_out_release(struct evaluate_held_out *h);
+bool evaluate_sketch_person(const char *id, uint32_t *person); /* the number of a sketch rater; false for other ids */
 /* Loads the model. */
 pasta_status evaluate_user_open(const struct evaluate_named *from, const struct evaluate_held_out *h, struct evaluate_user *out,
                                 struct pasta_err *err) PASTA_MUST_CHECK;
@@ -164,7 +165,7 @@ void evaluate_alignment_release(struct evaluate_alignment *alignment);
 /* --- agents against fresh raters --- */
 
 struct evaluate_agent {
-    const char *name, *dir;               /* dir NULL: random, baseline, oracle */
+    const char *name, *dir;               /* dir NULL: random, baseline, oracle, and all that were played before */
     struct pasta_value_model *model;      /* of those given: a value model, or */
     struct evaluate_myopic *myopic;       /* a user model */
     struct pasta_sessions sessions;       /* [raters], in the order of raters */
@@ -178,6 +179,8 @@ struct evaluate_agents {
     int32_t *person;                      /* [raters,H] rater of a turn, 0..raters-1 */
     struct evaluate_agent *agents;        /* random, baseline, those given, oracle */
     int n;
+    int n_runs;                           /* earlier evaluations whose sessions these are; 0: they are played here */
+    int64_t *run_from;                    /* [n_runs + 1] their raters */
 };
 
 /* An agent that follows a user model and learns nothing; `sampling`: from one type drawn from the posterior. Sketch and context are borrowed. */
@@ -192,10 +195,14 @@ pasta_status evaluate_myopic_score(void *ctx, const struct pasta_session *sessio
 /* Loads the models of the agents. */
 pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sketch *sketch, const struct evaluate_inputs *in,
                                   struct evaluate_agents *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* The same from the sessions of earlier evaluations, one after the other: raters of different runs are different people. */
+pasta_status evaluate_played_open(struct pasta_context *context, struct pasta_sketch *sketch, struct evaluate_inputs *in,
+                                  struct evaluate_agents *out, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_agents_number(struct evaluate_agents *a); /* fills person, from raters and horizon */
 /* Plays OUT/sessions-AGENT.jsonl for every agent (what is already there is kept) and measures. */
 pasta_status evaluate_agents_run(struct evaluate_agents *a, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_agents_release(struct evaluate_agents *a);
-bool evaluate_agent_is_given(const struct evaluate_agent *agent); /* not random, baseline or oracle */
+bool evaluate_agent_is_given(const struct evaluate_agents *a, int agent); /* not random, baseline or oracle */
 int evaluate_agent_look(const struct evaluate_agents *a, int agent); /* its colour and marker */
 
 /* --- training curves --- */

@@ -191,6 +191,41 @@ static void agents_tests_table(struct evaluate_results *r)
     free(tests);
 }
 
+/* Each run's difference, and their mean over runs: what another seed of everything would give. */
+static void agents_runs_table(struct evaluate_results *r)
+{
+    const struct evaluate_agents *a = r->agents;
+    if (a->n_runs < 2)
+        return;
+    struct pasta_table *t = evaluate_table_add(r, "agents_runs", "Mean rating less the baseline's, run by run",
+                                      "All: mean over the runs with its 95 % t-interval, in which whatever differs between runs (data, training, raters) counts.");
+    pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
+    for (int run = 1; run <= a->n_runs; run++) {
+        char *key = pasta_asprintf("run_%d", run), *title = pasta_asprintf("run %d", run);
+        pasta_table_column(t, key, title, PASTA_FORMAT_CHANGE, 2);
+        free(key);
+        free(title);
+    }
+    pasta_table_column(t, "all", "all", PASTA_FORMAT_CHANGE, 3);
+    double *differences = pasta_calloc((size_t)a->n_runs, sizeof *differences);
+    for (int i = 0; i < a->n; i++) {
+        struct pasta_estimate all = {.n = a->n_runs, .clusters = a->n_runs};
+        if (i == 1)
+            continue;
+        pasta_table_row(t);
+        pasta_table_text(t, a->agents[i].name);
+        for (int run = 0; run < a->n_runs; run++) {
+            const int64_t from = a->run_from[run] * a->horizon, n = a->run_from[run + 1] * a->horizon - from;
+            differences[run] = pasta_paired_test_of(a->agents[i].rating + from, a->agents[1].rating + from, a->person + from, n, a->raters).mean;
+            pasta_table_estimate(t, bare(differences[run]));
+        }
+        pasta_t_interval(differences, a->n_runs, &all.value, &all.lo, &all.hi);
+        pasta_table_estimate(t, all);
+    }
+    t->resampled = NULL;
+    free(differences);
+}
+
 static void agents_by_turn_table(struct evaluate_results *r)
 {
     const struct evaluate_agents *a = r->agents;
@@ -247,6 +282,7 @@ void evaluate_agent_tables(struct evaluate_results *r)
     agents_table(r);
     agents_differences_table(r);
     agents_tests_table(r);
+    agents_runs_table(r);
     by_turn_matrix(r, "agents_rating_by_turn", "Mean rating by turn", PASTA_FORMAT_NUMBER, 2, 1, offsetof(struct evaluate_agent, rating));
     by_turn_matrix(r, "agents_better_by_turn", "Judged better than the turn before, %", PASTA_FORMAT_PERCENT, 1, 2,
                    offsetof(struct evaluate_agent, better));

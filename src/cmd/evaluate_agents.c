@@ -37,9 +37,9 @@ static pasta_status score_oracle(void *ctx, const struct pasta_session *session,
     return PASTA_OK;
 }
 
-bool evaluate_agent_is_given(const struct evaluate_agent *agent)
+bool evaluate_agent_is_given(const struct evaluate_agents *a, int agent)
 {
-    return agent->dir != NULL;
+    return agent > 1 && agent < a->n - 1;
 }
 
 int evaluate_agent_look(const struct evaluate_agents *a, int agent)
@@ -59,6 +59,13 @@ static struct pasta_policy policy_of(const struct evaluate_agents *a, const stru
     if (strcmp(agent->name, "oracle") == 0)
         return (struct pasta_policy){a->sketch, agent->name, score_oracle};
     return pasta_policy_named(agent->name);
+}
+
+void evaluate_agents_number(struct evaluate_agents *a)
+{
+    a->person = pasta_calloc((size_t)(a->raters * a->horizon), sizeof *a->person);
+    for (int64_t i = 0; i < a->raters * a->horizon; i++)
+        a->person[i] = (int32_t)(i / a->horizon);
 }
 
 static pasta_status open_agent(struct evaluate_agents *a, int i, enum evaluate_kind kind, const struct evaluate_named *named,
@@ -84,9 +91,7 @@ pasta_status evaluate_agents_open(struct pasta_context *context, struct pasta_sk
     a.agents[0].name = "random";
     a.agents[1].name = "baseline";
     a.agents[a.n - 1].name = "oracle";
-    a.person = pasta_calloc((size_t)(a.raters * a.horizon), sizeof *a.person);
-    for (int64_t i = 0; i < a.raters * a.horizon; i++)
-        a.person[i] = (int32_t)(i / a.horizon);
+    evaluate_agents_number(&a);
 
     pasta_status status = pasta_prompts_read(in->prompts_path, &a.prompts, err);
     for (int kind = 0, at = 2; kind < KINDS; kind++)
@@ -112,6 +117,7 @@ void evaluate_agents_release(struct evaluate_agents *a)
     }
     free(a->agents);
     free(a->person);
+    free(a->run_from);
     pasta_prompts_release(&a->prompts);
     *a = (struct evaluate_agents){0};
 }
@@ -183,7 +189,7 @@ static double true_utility(const struct evaluate_agents *a, const struct pasta_s
     return sum / column->n_images;
 }
 
-static pasta_status measure_agent(const struct evaluate_agents *a, struct evaluate_agent *agent, struct pasta_err *err)
+static pasta_status read_sessions(const struct evaluate_agents *a, struct evaluate_agent *agent, struct pasta_err *err)
 {
     char *name = pasta_asprintf("sessions-%s.jsonl", agent->name), *path = pasta_path_join(a->context->out, name);
     pasta_status status = pasta_sessions_read(path, 0, NULL, &agent->sessions, err);
@@ -192,9 +198,11 @@ static pasta_status measure_agent(const struct evaluate_agents *a, struct evalua
                             (long long)a->raters, agent->sessions.n);
     free(name);
     free(path);
-    if (status != PASTA_OK)
-        return status;
+    return status;
+}
 
+static void measure_agent(const struct evaluate_agents *a, struct evaluate_agent *agent)
+{
     int64_t n = a->raters * a->horizon;
     agent->rating = undefined(n);
     agent->utility = undefined(n);
@@ -203,13 +211,14 @@ static pasta_status measure_agent(const struct evaluate_agents *a, struct evalua
     agent->worse = undefined(n);
     for (int64_t r = 0; r < a->raters; r++) {
         const struct pasta_session *s = &agent->sessions.items[r];
+        uint32_t person;
+        const bool known = s->source == PASTA_SOURCE_SKETCH && evaluate_sketch_person(s->rater_id, &person);
         for (int t = 0; t < s->n_turns && t < a->horizon; t++) {
             const struct pasta_turn *turn = &s->turns[t];
             int64_t at = r * a->horizon + t;
             agent->rating[at] = turn->rating;
-            if (turn->choice >= 0)
-                agent->utility[at] = true_utility(a, s, &turn->columns[turn->choice],
-                                                  (uint32_t)(a->context->config.evaluate.first_rater + r));
+            if (turn->choice >= 0 && known)
+                agent->utility[at] = true_utility(a, s, &turn->columns[turn->choice], person);
             if (turn->versus == PASTA_VERSUS_NONE)
                 continue;
             agent->better[at] = turn->versus == PASTA_BETTER;
@@ -217,7 +226,6 @@ static pasta_status measure_agent(const struct evaluate_agents *a, struct evalua
             agent->worse[at] = turn->versus == PASTA_WORSE;
         }
     }
-    return PASTA_OK;
 }
 
 pasta_status evaluate_agents_run(struct evaluate_agents *a, struct pasta_err *err)
@@ -225,11 +233,15 @@ pasta_status evaluate_agents_run(struct evaluate_agents *a, struct pasta_err *er
     pasta_status status = PASTA_OK;
     for (int i = 0; i < a->n && status == PASTA_OK; i++) {
         struct pasta_progress progress;
-        pasta_progress_init(&progress, a->agents[i].name, "sessions", a->raters);
-        status = play_agent(a, &a->agents[i], &progress, err);
-        pasta_progress_done(&progress);
+        if (!a->n_runs) {
+            pasta_progress_init(&progress, a->agents[i].name, "sessions", a->raters);
+            status = play_agent(a, &a->agents[i], &progress, err);
+            pasta_progress_done(&progress);
+        }
+        if (status == PASTA_OK && !a->n_runs)
+            status = read_sessions(a, &a->agents[i], err);
         if (status == PASTA_OK)
-            status = measure_agent(a, &a->agents[i], err);
+            measure_agent(a, &a->agents[i]);
     }
     return status;
 }

@@ -183,7 +183,7 @@ static pasta_status read_trained(const struct evaluate_named *models, int n, str
 
 /* --- the truth about sketch raters --- */
 
-static bool sketch_person(const char *id, uint32_t *person)
+bool evaluate_sketch_person(const char *id, uint32_t *person)
 {
     int end = 0;
     return sscanf(id, "sketch-%u%n", person, &end) == 1 && id[end] == '\0';
@@ -222,7 +222,7 @@ static void flatten_turns(struct evaluate_held_out *h, const struct pasta_sketch
     for (size_t i = 0; i < h->sessions.n; i++) {
         const struct pasta_session *s = &h->sessions.items[i];
         uint32_t person;
-        bool known = sketch && s->source == PASTA_SOURCE_SKETCH && sketch_person(s->rater_id, &person);
+        bool known = sketch && s->source == PASTA_SOURCE_SKETCH && evaluate_sketch_person(s->rater_id, &person);
         for (int t = 0; t < s->n_turns; t++) {
             const struct pasta_turn *turn = &s->turns[t];
             int64_t at = h->first_turn[i] + t;
@@ -268,7 +268,7 @@ pasta_status evaluate_held_out_read(const struct evaluate_answers *answers, cons
     h.true_type = pasta_arena_alloc(&h.arena, ((size_t)h.n_people + 1) * sizeof *h.true_type);
     for (int64_t p = 0; p < h.n_people; p++) {
         uint32_t person;
-        h.true_type[p] = sketch && sketch_person(h.people[p], &person) ? pasta_sketch_type_of(sketch, h.seed[p], person) : -1;
+        h.true_type[p] = sketch && evaluate_sketch_person(h.people[p], &person) ? pasta_sketch_type_of(sketch, h.seed[p], person) : -1;
     }
     *out = h;
     return PASTA_OK;

@@ -87,10 +87,16 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
                           a->sessions ? "--sessions" : a->preferences ? "--preferences" : a->ratings ? "--ratings" : a->rankings ? "--rankings" :
                           in->validation ? "--validation" : "--features");
     const bool play = in->n_agents + in->n_myopic + in->n_sampling > 0;
-    if (!in->n_user_models && !play && !in->prompts && !in->n_metrics)
+    if (in->played.count && (play || in->prompts))
+        return pasta_fail(err, PASTA_ERR_USAGE, "--played: expected no --agent, --myopic, --sampling or --prompts with it: nobody plays");
+    for (int i = 0; i < in->played.count; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(in->played.items[i], in->played.items[j]) == 0)
+                return pasta_fail(err, PASTA_ERR_USAGE, "--played: '%s' is given twice", in->played.items[i]);
+    if (!in->n_user_models && !play && !in->prompts && !in->n_metrics && !in->played.count)
         return pasta_fail(err, PASTA_ERR_USAGE,
                           "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
-                          "oracle on them), or --metrics");
+                          "oracle on them), --played, or --metrics");
     if (in->n_user_models && !in->features)
         return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected --features with the embeddings of the held-out images");
     if (in->n_user_models && !answers)
@@ -134,7 +140,7 @@ static pasta_status add_file(struct evaluate_inputs *in, const char *name, const
 struct part {
     const char *label, *file;
 };
-enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 4, AGENT_PARTS = 7, METRICS_PARTS = 1 };
+enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 4, AGENT_PARTS = 7, METRICS_PARTS = 1, MOST_PLAYED = 1 };
 static const struct part feature_parts[FEATURE_PARTS] = {
     {", images", "image.safetensors"}, {", texts", "text.safetensors"}, {", index", "index.jsonl"}};
 static const struct part user_model_parts[USER_MODEL_PARTS] = {{"", "user_model.safetensors"}, {", settings", "config.json"}, {", its people", TRAINED_PEOPLE}, {", its prompts", TRAINED_PROMPTS}};
@@ -175,6 +181,13 @@ static void add_fact(struct evaluate_inputs *in, const char *name, const char *v
     in->facts[in->n_facts++] = (struct evaluate_fact){name, value};
 }
 
+/* The manifest of an earlier evaluation has the hashes of its sessions. */
+static pasta_status add_played(struct evaluate_inputs *in, int i, struct pasta_err *err)
+{
+    static const struct part played_parts[MOST_PLAYED] = {{"", "manifest.json"}};
+    return add_folder(in, pasta_arena_printf(&in->arena, "played %d", i + 1), in->played.items[i], played_parts, MOST_PLAYED, err);
+}
+
 pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta_config *config, struct pasta_err *err)
 {
     const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->answers.sessions},
@@ -182,7 +195,7 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
                               {"rankings", in->answers.rankings}, {"validation", in->validation}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
     const size_t n_files = sizeof files / sizeof *files;
     size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * (in->n_user_models + in->n_myopic + in->n_sampling) + AGENT_PARTS * in->n_agents +
-                                                     METRICS_PARTS * in->n_metrics);
+                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
     in->facts = pasta_arena_alloc(&in->arena, (most + 3) * sizeof *in->facts);
@@ -200,6 +213,8 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
         status = add_folders(in, "user model", in->user_models, in->n_user_models, user_model_parts, USER_MODEL_PARTS, err);
     if (status == PASTA_OK)
         status = add_folders(in, "agent", in->agents, in->n_agents, agent_parts, AGENT_PARTS, err);
+    for (int i = 0; i < in->played.count && status == PASTA_OK; i++)
+        status = add_played(in, i, err);
     if (status == PASTA_OK)
         status = add_folders(in, "myopic agent", in->myopic, in->n_myopic, user_model_parts, USER_MODEL_PARTS, err);
     if (status == PASTA_OK)
@@ -214,6 +229,7 @@ void evaluate_inputs_release(struct evaluate_inputs *in)
     free(in->agent_flags.items);
     free(in->myopic_flags.items);
     free(in->sampling_flags.items);
+    free(in->played.items);
     free(in->metric_flags.items);
     *in = (struct evaluate_inputs){0};
 }

@@ -59,7 +59,7 @@ static void agent_headlines(const struct evaluate_results *r, struct pasta_repor
 {
     const struct pasta_table *t = evaluate_table(r, "agents_differences");
     for (int i = 0; t && i < r->agents->n; i++) {
-        if (!evaluate_agent_is_given(&r->agents->agents[i]))
+        if (!evaluate_agent_is_given(r->agents, i))
             continue;
         struct pasta_estimate e = cell(t, (size_t)i, "rating");
         char *label = pasta_asprintf("%s over baseline, rating", r->agents->agents[i].name);
@@ -158,6 +158,8 @@ static void agents_section(const struct evaluate_results *r, struct pasta_report
     pasta_report_table(report, evaluate_table(r, "agents"));
     pasta_report_table(report, evaluate_table(r, "agents_differences"));
     pasta_report_table(report, evaluate_table(r, "agents_tests"));
+    if (a->n_runs > 1)
+        pasta_report_table(report, evaluate_table(r, "agents_runs"));
     pasta_report_fold_begin(report, "All numbers by turn");
     pasta_report_table(report, evaluate_table(r, "agents_by_turn"));
     pasta_report_fold_end(report);

@@ -92,9 +92,10 @@ pasta_status evaluate_report_sessions(const struct evaluate_results *r, struct p
     for (int64_t rater = 0; rater < strips && rater < a->raters && status == PASTA_OK; rater++) {
         const struct pasta_session *s = &a->agents[0].sessions.items[rater];
         char *title = pasta_asprintf("\xe2\x80\x9c%s\xe2\x80\x9d", s->initial_prompt); /* in typographic quotes */
-        const struct pasta_config *config = &r->context->config;
-        int type = pasta_sketch_type_of(r->sketch, config->seed, (uint32_t)(config->evaluate.first_rater + rater));
-        char *text = pasta_asprintf("%s, true type %d", s->rater_id, type + 1);
+        uint32_t person;
+        const bool known = s->source == PASTA_SOURCE_SKETCH && evaluate_sketch_person(s->rater_id, &person);
+        char *text = known ? pasta_asprintf("%s, true type %d", s->rater_id, pasta_sketch_type_of(r->sketch, s->seed, person) + 1)
+                           : pasta_strdup(s->rater_id);
         pasta_report_subsection(report, title, text);
         int last_given = a->n - 1 > 2 ? a->n - 2 : 1;
         for (int i = 0; i < a->n && status == PASTA_OK; i++)

@@ -63,7 +63,9 @@ static pasta_status load(struct evaluate *e, struct pasta_err *err)
         status = open_users(e, err);
     for (int i = 0; i < in.n_metrics && status == PASTA_OK; i++)
         status = evaluate_metrics_read(&e->curves, i, in.metrics[i].dir, err);
-    if (status == PASTA_OK && in.prompts_path)
+    if (status == PASTA_OK && in.played.count)
+        status = evaluate_played_open(e->context, e->sketch, &in, &e->played, err);
+    else if (status == PASTA_OK && in.prompts_path)
         status = evaluate_agents_open(e->context, e->sketch, &in, &e->played, err);
     return status == PASTA_OK ? evaluate_inputs_list(&in, config, err) : status;
 }
@@ -112,7 +114,7 @@ static pasta_status write_manifest(const struct evaluate *e, struct pasta_manife
     torch_manifest(manifest);
     for (int i = 0; i < in.n_files && status == PASTA_OK; i++)
         status = pasta_manifest_input(manifest, in.files[i].path, err);
-    for (int i = 0; i < e->played.n && status == PASTA_OK; i++) {
+    for (int i = 0; i < e->played.n && !e->played.n_runs && status == PASTA_OK; i++) {
         char *name = pasta_asprintf("sessions-%s.jsonl", e->played.agents[i].name);
         status = pasta_manifest_output(manifest, e->context->out, name, err);
         free(name);
@@ -333,6 +335,8 @@ static const struct pasta_option options[] = {
      "the folder above images/ of the held-out answers, for the report; without it, what the sketch world can draw again", NULL},
     {"agent", PASTA_OPT_STRINGS, &in.agent_flags, "NAME=DIR",
      "a trained agent (pasta-train-pasta), to meet fresh raters beside random, baseline and oracle; repeatable", NULL},
+    {"played", PASTA_OPT_STRINGS, &in.played, "DIR",
+     "an earlier evaluation, whose sessions count instead of new ones; repeatable: several seeds become one", NULL},
     {"myopic", PASTA_OPT_STRINGS, &in.myopic_flags, "NAME=DIR", "an agent that shows what this user model expects to be liked; repeatable", NULL},
     {"sampling", PASTA_OPT_STRINGS, &in.sampling_flags, "NAME=DIR", "the same by one user type drawn from the posterior each turn; repeatable",
      NULL},
@@ -349,7 +353,8 @@ static const struct pasta_command command = {
                 "runs/held-out-features \\\n"
                 "      --sessions runs/held-out/sessions.jsonl --agent PASTA=runs/pasta --out runs/evaluate\n"
                 "  pasta-evaluate --agent PASTA=runs/pasta --set evaluate.raters=1000 --out runs/agents\n"
-                "  pasta-evaluate --prompts my.txt --out runs/baselines\n",
+                "  pasta-evaluate --prompts my.txt --out runs/baselines\n"
+                "  pasta-evaluate --played runs/evaluate-1 --played runs/evaluate-2 --out runs/pooled\n",
     .options = options,
     TORCH_COMMAND};
 

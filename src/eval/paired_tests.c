@@ -46,6 +46,34 @@ double pasta_student_p(double t, double df)
     return beta_share(df / 2, 0.5, df / (df + t * t));
 }
 
+double pasta_student_quantile(double p, double df)
+{
+    double lo = 0, hi = 1;
+    while (pasta_student_p(hi, df) > p)
+        hi *= 2;
+    for (int i = 0; i < 200 && hi - lo > 1e-14 * hi; i++) {
+        const double middle = (lo + hi) / 2;
+        *(pasta_student_p(middle, df) > p ? &lo : &hi) = middle;
+    }
+    return (lo + hi) / 2;
+}
+
+void pasta_t_interval(const double *values, int n, double *mean, double *lo, double *hi)
+{
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++)
+        sum += values[i];
+    *mean = n > 0 ? sum / n : NAN;
+    *lo = *hi = NAN;
+    for (int i = 0; i < n; i++)
+        squares += (values[i] - *mean) * (values[i] - *mean);
+    if (n < 2)
+        return;
+    const double half = pasta_student_quantile(0.05, n - 1) * sqrt(squares / (n - 1) / n);
+    *lo = *mean - half;
+    *hi = *mean + half;
+}
+
 struct pasta_paired_test pasta_paired_test_of(const double *a, const double *b, const int32_t *person, int64_t n, int64_t people)
 {
     struct pasta_paired_test test = {NAN, NAN, NAN, NAN, NAN, 0};

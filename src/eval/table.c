@@ -198,7 +198,7 @@ void pasta_table_put_note(const struct pasta_table *t, struct pasta_str *out)
     enum pasta_n_place place = pasta_table_place_of_n(t, &common);
     if (t->note)
         pasta_str_add(out, t->note);
-    if (place == PASTA_N_NOWHERE)
+    if (place == PASTA_N_NOWHERE || !t->resampled)
         return;
     pasta_str_printf(out, "%s[95 %% interval, %s resampled]", t->note ? " " : "", t->resampled);
     if (place == PASTA_N_TABLE)

@@ -100,4 +100,36 @@ run 0 evaluate "$@" --out "$out" --force
 [ -s "$out/sessions-oracle.jsonl" ] || fail "no sessions"
 [ ! -e "$out/sessions-old.jsonl" ] || fail "--force left the sessions of an earlier agent"
 [ -e "$out/sessions.txt" ] || fail "--force removed a file of mine"
+
+# Agents that follow a user model and learn nothing: the same bytes on any number of threads, with prompts' embeddings and with images.
+play=(--config $config --set evaluate.raters=6)
+run 0 "$bin/pasta-train-user-model" --config $config --seed 2 "${data[@]}" --features "$work/features" --out "$work/plain"
+run 0 evaluate "${play[@]}" --myopic M="$work/plain" --sampling S="$work/plain" --threads 1 --out "$work/play"
+run 0 evaluate "${play[@]}" --myopic M="$work/plain" --sampling S="$work/plain" --threads 2 --out "$work/play2"
+for agent in M S; do
+    cmp -s "$work/play/sessions-$agent.jsonl" "$work/play2/sessions-$agent.jsonl" || fail "sessions of $agent depend on the number of threads"
+    cmp -s "$work/play/sessions-$agent.jsonl" "$work/play/sessions-baseline.jsonl" && fail "$agent is the baseline"
+done
+cmp -s "$work/play/sessions-M.jsonl" "$work/play/sessions-S.jsonl" && fail "a sampled type is the posterior"
+grep -qE '^  M +better ' "$work/stdout" || { fail "no tests against the baseline"; cat "$work/stdout"; }
+grep -q 'begin{tabular}' "$work/play/tables/agents.tex" || fail "no LaTeX"
+run 0 evaluate "${play[@]}" --myopic M="$work/plain" --set agent.previews=2 --out "$work/previews"
+cmp -s "$work/play/sessions-M.jsonl" "$work/previews/sessions-M.jsonl" && fail "previews change nothing"
+run 3 evaluate "${play[@]}" --myopic M="$work/nothing" --out "$work/bad"
+run 2 evaluate "${play[@]}" --agent A=x --myopic a=y --out "$work/bad"
+run 2 evaluate "${play[@]}" --sampling oracle="$work/plain" --out "$work/bad"
+
+# Sessions of earlier evaluations, pooled: one is itself; raters add up; agents must be the same; nobody plays.
+run 0 evaluate --config $config --played "$work/play" --out "$work/again"
+cmp -s "$work/play/tables/agents.csv" "$work/again/tables/agents.csv" || fail "an evaluation read again gives other numbers"
+run 0 evaluate "${play[@]}" --seed 4 --myopic M="$work/plain" --sampling S="$work/plain" --out "$work/other"
+run 0 evaluate --config $config --seed 3 --played "$work/play" --played "$work/other" --out "$work/pooled"
+grep -q '^M,.*,36,' "$work/pooled/tables/agents.csv" || { fail "raters do not add up"; cat "$work/pooled/tables/agents.csv"; }
+grep -q '^M,' "$work/pooled/tables/agents_runs.csv" || fail "no table of runs"
+run 3 evaluate --config $config --seed 3 --played "$work/play" --played "$work/previews" --out "$work/bad"
+run 2 evaluate --config $config --seed 3 --played "$work/play" --played "$work/play" --out "$work/bad"
+run 2 evaluate --config $config --seed 3 --played "$work/play" --myopic M="$work/plain" --out "$work/bad"
+cp -r "$work/other" "$work/short" && head -3 "$work/other/sessions-M.jsonl" >"$work/short/sessions-M.jsonl"
+run 3 evaluate --config $config --seed 3 --played "$work/short" --out "$work/bad"
+grep -q "expected as many sessions with M as with the baseline, 6, found 3" "$work/stderr" || { fail "sessions missing"; cat "$work/stderr"; }
 finish

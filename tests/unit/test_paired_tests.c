@@ -28,6 +28,16 @@ static void students_distribution(void **state)
     close_to(pasta_student_p(2.262157, 9), 0.05, 1e-7);
     close_to(pasta_student_p(1.983972, 99) / 0.05, 1.0, 1e-2);
     close_to(pasta_student_p(3.250, 9), 0.01, 1e-5);
+    close_to(pasta_student_quantile(0.05, 4), 2.776445, 1e-6);
+    close_to(pasta_student_quantile(0.05, 1e9), 1.959964, 1e-6);
+    close_to(pasta_student_quantile(1, 3), 0, 1e-12);
+    double mean, lo, hi;
+    pasta_t_interval((double[]){1, 2, 3, 4, 5}, 5, &mean, &lo, &hi);
+    close_to(mean, 3, 0);
+    close_to(hi - 3, 2.776445 * sqrt(0.5), 1e-5);
+    close_to(3 - lo, hi - 3, 1e-12);
+    pasta_t_interval((double[]){7}, 1, &mean, &lo, &hi);
+    assert_true(mean == 7 && isnan(lo) && isnan(hi));
     assert_true(pasta_student_p(40, 500) > 0 && pasta_student_p(40, 500) < 1e-150);
 }
 

@@ -30,6 +30,9 @@ struct pasta_paired_test pasta_paired_test_of(const double *a, const double *b, 
 void pasta_holm(struct pasta_paired_test *tests, int n);
 /* P(|T| >= |t|), T Student's with df > 0 degrees of freedom. */
 double pasta_student_p(double t, double df);
+double pasta_student_quantile(double p, double df); /* t >= 0 with P(|T| >= t) = p, 0 < p <= 1 */
+/* Mean of n values with its 95 % t-interval: lo and hi NAN for n < 2. */
+void pasta_t_interval(const double *values, int n, double *mean, double *lo, double *hi);
 
 #ifdef __cplusplus
 }

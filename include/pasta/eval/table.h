@@ -52,7 +52,7 @@ struct pasta_cell {
 struct pasta_table {
     struct pasta_arena arena;
     const char *key, *title, *note; /* key: the file's name; note may be NULL */
-    const char *resampled;          /* by the intervals: "people", or what the caller sets, not copied */
+    const char *resampled;          /* by the intervals: "people", or what the caller sets, not copied; NULL: the note says it */
     struct pasta_table_column *columns;
     size_t n_columns, column_capacity;
     struct pasta_cell *cells; /* [n_rows,n_columns] */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common.h"
+#include "info_diff.h"
 #include "pasta/base/json.h"
 #include "pasta/base/paths.h"
 #include "pasta/io/features.h"
@@ -15,16 +16,22 @@
 #include "pasta/io/sha256.h"
 #include "pasta/model/weights.h"
 
-static bool check;
+static bool check, diff, tables;
+static const char *tolerance = "1.5";
 static const struct pasta_option options[] = {
     {"check", PASTA_OPT_FLAG, &check, NULL, "validate: read everything, and compare a run's files with its manifest", NULL},
+    {"diff", PASTA_OPT_FLAG, &diff, NULL, "of two runs: what differs in code, configuration, seed, libraries, inputs and outputs", NULL},
+    {"tables", PASTA_OPT_FLAG, &tables, NULL, "of two folders of tables, expected and found: exit 4 and the cells where they disagree", NULL},
+    {"tolerance", PASTA_OPT_STRING, &tolerance, "X", "how far, in halves of the expected interval (1.5)", NULL},
     {0}};
 
 static const struct pasta_command command = {
     .name = "pasta-info",
     .summary = "what a file or a run folder holds",
     .examples = "  pasta-info runs/quickstart/collect\n"
-                "  pasta-info --check runs/quickstart/collect/sessions.jsonl data/models/clip-sketch\n",
+                "  pasta-info --check runs/quickstart/collect/sessions.jsonl data/models/clip-sketch\n"
+                "  pasta-info --diff runs/evaluate-1 runs/evaluate-2\n"
+                "  pasta-info --tables tests/expected/agents runs/reproduce/agents/tables\n",
     .options = options,
     .operands = "PATH...",
     .no_out = true,
@@ -316,6 +323,16 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 {
     if (!context->operands.count)
         return pasta_fail(err, PASTA_ERR_USAGE, "expected PATH..., found none; see --help");
+    if (diff || tables) {
+        char *end;
+        const double within = strtod(tolerance, &end);
+        if (context->operands.count != 2 || (diff && tables))
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected two folders, found %d", diff ? "diff" : "tables", context->operands.count);
+        if (*end || end == tolerance || !(within >= 0))
+            return pasta_fail(err, PASTA_ERR_USAGE, "--tolerance: expected a number from 0, found '%s'", tolerance);
+        const char *a = context->operands.items[0], *b = context->operands.items[1];
+        return diff ? info_diff(a, b, err) : info_tables(a, b, within, err);
+    }
     for (int i = 0; i < context->operands.count; i++) {
         pasta_status status = info(context->operands.items[i], err);
         if (status != PASTA_OK)

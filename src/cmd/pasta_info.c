@@ -17,7 +17,7 @@
 #include "pasta/model/weights.h"
 
 static bool check, diff, tables;
-static const char *tolerance = "1.5";
+static const char *tolerance;
 static const struct pasta_option options[] = {
     {"check", PASTA_OPT_FLAG, &check, NULL, "validate: read everything, and compare a run's files with its manifest", NULL},
     {"diff", PASTA_OPT_FLAG, &diff, NULL, "of two runs: what differs in code, configuration, seed, libraries, inputs and outputs", NULL},
@@ -325,10 +325,11 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
         return pasta_fail(err, PASTA_ERR_USAGE, "expected PATH..., found none; see --help");
     if (diff || tables) {
         char *end;
-        const double within = strtod(tolerance, &end);
+        const char *text = tolerance ? tolerance : "1.5";
+        const double within = strtod(text, &end);
         if (context->operands.count != 2 || (diff && tables))
             return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected two folders, found %d", diff ? "diff" : "tables", context->operands.count);
-        if (*end || end == tolerance || !(within >= 0))
+        if (*end || end == text || !(within >= 0))
             return pasta_fail(err, PASTA_ERR_USAGE, "--tolerance: expected a number from 0, found '%s'", tolerance);
         const char *a = context->operands.items[0], *b = context->operands.items[1];
         return diff ? info_diff(a, b, err) : info_tables(a, b, within, err);

@@ -128,7 +128,7 @@ static pasta_status check_settings(const struct pasta_user_model_settings *setti
                           settings->responsibilities);
     if (strcmp(settings->start, "clusters") != 0 && strcmp(settings->start, "random") != 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.start: expected clusters or random, found '%s'", settings->start);
-    if (data->users.n == 0 || data->held_out == NULL)
+    if (data->n_pairs + data->n_ratings + data->n_turns == 0 || data->held_out == NULL)
         return pasta_fail(err, PASTA_ERR_INPUT, "user model: expected observations, found none");
     if (towers != NULL && settings->reseed > 0)
         return pasta_fail(err, PASTA_ERR_USAGE, "user_model.reseed: expected 0 with trained towers, whose features no type was started from, found "

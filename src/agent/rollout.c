@@ -2,6 +2,7 @@
 #include "pasta/agent/rollout.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "pasta/agent/image_store.h"
 #include "pasta/agent/slate.h"
@@ -30,7 +31,8 @@ struct pasta_rollout_job pasta_rollout_deal(uint64_t seed, uint32_t index, uint3
     return (struct pasta_rollout_job){index, first_person + index % people, prompts[pasta_rng_below(&rng, n_prompts)]};
 }
 
-/* Chooses the columns of a turn: the policy's slate or, with probability epsilon, a random one; then their places. */
+/* Chooses the columns of a turn: the policy's slate, from scores that may be noisy, or, with probability epsilon, a random one; then their
+ * places. The recorded scores stay the policy's own. */
 static int choose_slate(const struct pasta_rollout *r, const struct pasta_turn *turn, uint32_t index, uint32_t number, int *picks)
 {
     const struct pasta_agent_settings *set = r->settings;
@@ -39,9 +41,14 @@ static int choose_slate(const struct pasta_rollout *r, const struct pasta_turn *
     uint32_t places[PASTA_MAX_SLATE];
     int best[PASTA_MAX_SLATE];
 
-    const int columns = pasta_rng_uniform(&explore) < set->epsilon
-                            ? pasta_slate_explore(turn->candidates, turn->n_candidates, (int)set->slate, &explore, best)
-                            : pasta_slate_select(turn->candidates, turn->scores, turn->n_candidates, (int)set->slate, best);
+    double *scores = pasta_malloc((size_t)turn->n_candidates * sizeof *scores);
+    const bool at_random = pasta_rng_uniform(&explore) < set->epsilon;
+
+    for (int i = 0; i < turn->n_candidates; i++)
+        scores[i] = turn->scores[i] + (set->temperature > 0 ? set->temperature * pasta_rng_gumbel(&explore) : 0);
+    const int columns = at_random ? pasta_slate_explore(turn->candidates, turn->n_candidates, (int)set->slate, &explore, best)
+                                  : pasta_slate_select(turn->candidates, scores, turn->n_candidates, (int)set->slate, best);
+    free(scores);
     for (int i = 0; i < columns; i++)
         places[i] = (uint32_t)i;
     pasta_rng_shuffle(&order, places, (uint32_t)columns);

@@ -63,6 +63,8 @@ static const struct key keys[] = {
     I("agent.candidates", agent.candidates, "25", 5, 500, 'P', "L_C, candidate prompts a turn; a multiple of 5"),
     I("agent.max_words", agent.max_words, "62", 1, 1000, 'P', "longest prompt, in words"),
     N("agent.epsilon", agent.epsilon, "0", 0, 1, 'O', "probability of a slate at random"),
+    N("agent.temperature", agent.temperature, "0", 0, 1e6, 'O',
+      "exploration: Gumbel noise of this size joins the scores, so a slate is drawn as from a softmax of them"),
     I("agent.previews", agent.previews, "0", 0, 64, 'O',
       "images of each candidate that a myopic agent draws and looks at; 0: the prompt's own embedding stands for them"),
 
@@ -112,6 +114,8 @@ static const struct key keys[] = {
     B("simulate.save_images", simulate.save_images, "false", '-', "write the PNG files"),
 
     T("value.model", value.model, "", NULL, 'P', "Gemma folder to start from; empty: the embedded small one"),
+    T("value.reward", value.reward, "rating", "rating|versus", 'O',
+      "a turn's reward: its rating, or the answer better, same or worse; where that was not given, the other"),
     N("value.expectile", value.expectile, "0.7", 0.01, 0.99, 'P', "alpha of the V loss"),
     N("value.discount", value.discount, "1", 0, 1, 'O', "gamma; the horizon is finite"),
     N("value.polyak", value.polyak, "0.005", 0, 1, 'O', "rate at which the target Q follows"),

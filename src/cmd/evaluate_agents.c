@@ -2,7 +2,7 @@
  * agent is paired with turn t of rater r with another.
  *
  * Sessions are written to OUT/sessions-AGENT.jsonl part by part and measured from there, so a resumed run plays only what is missing.
- * Agents do not explore here: agent.epsilon counts as 0. A turn's true utility is the mean over the chosen column's images of the
+ * Agents do not explore here: agent.epsilon and agent.temperature count as 0. A turn's true utility is the mean over the chosen column's images of the
  * rater's utility before noise.
  */
 #include "evaluate.h"
@@ -155,7 +155,7 @@ static pasta_status play_agent(const struct evaluate_agents *a, const struct eva
                                struct pasta_err *err)
 {
     struct pasta_agent_settings settings = a->context->config.agent;
-    settings.epsilon = 0;
+    settings.epsilon = settings.temperature = 0;
     struct play play = {.a = a,
                         .rollout = {.settings = &settings, .generator = pasta_sketch_generator(a->sketch),
                                     .t2i = pasta_sketch_t2i(a->sketch), .policy = policy_of(a, agent),

@@ -7,9 +7,10 @@
 
 #include "pasta/base/mem.h"
 
-double pasta_turn_reward(const struct pasta_turn *turn)
+double pasta_turn_reward(const struct pasta_turn *turn, bool versus)
 {
-    if (!isnan(turn->rating))
+    const bool answered = turn->versus != PASTA_VERSUS_NONE && turn->choice >= 0;
+    if (!isnan(turn->rating) && !(versus && answered))
         return (turn->rating - 1) / 9;
     if (turn->choice < 0)
         return 0;
@@ -92,7 +93,7 @@ static struct pasta_rows make_rows(const struct pasta_history *h, const int *tur
     return rows;
 }
 
-static pasta_status make_episode(struct pasta_episode *e, const struct pasta_value_model *m, const struct pasta_session *session,
+static pasta_status make_episode(struct pasta_episode *e, const struct pasta_value_model *m, const struct pasta_session *session, bool versus,
                                  struct pasta_err *err)
 {
     struct slates slates;
@@ -105,7 +106,7 @@ static pasta_status make_episode(struct pasta_episode *e, const struct pasta_val
         e->reward = pasta_malloc((size_t)slates.n * sizeof *e->reward);
         e->choice = pasta_malloc((size_t)slates.n * sizeof *e->choice);
         for (int i = 0; i < slates.n; i++) {
-            e->reward[i] = pasta_turn_reward(&session->turns[slates.turn[i]]);
+            e->reward[i] = pasta_turn_reward(&session->turns[slates.turn[i]], versus);
             e->choice[i] = session->turns[slates.turn[i]].choice;
         }
         e->f = make_rows(&h, slates.turn, slates.n, m->max_tokens_q - slates.longest, slates.forks);
@@ -117,13 +118,13 @@ static pasta_status make_episode(struct pasta_episode *e, const struct pasta_val
 }
 
 pasta_status pasta_episodes_init(struct pasta_episodes *e, const struct pasta_value_model *m, const struct pasta_session *const *sessions,
-                                 int n, struct pasta_err *err)
+                                 int n, bool versus, struct pasta_err *err)
 {
     struct pasta_episodes made = {.items = pasta_calloc((size_t)n, sizeof *made.items)};
     pasta_status st = PASTA_OK;
     for (int i = 0; i < n && st == PASTA_OK; i++) {
         struct pasta_episode *episode = &made.items[made.n];
-        st = make_episode(episode, m, sessions[i], err);
+        st = make_episode(episode, m, sessions[i], versus, err);
         if (st == PASTA_OK && episode->n > 0) {
             made.transitions += episode->n;
             made.n++;

@@ -41,7 +41,7 @@ static bool is_held_out(uint64_t seed, const char *rater)
 }
 
 static pasta_status read_episodes(struct training *t, const struct pasta_value_model *model, const struct pasta_sessions *sessions,
-                                  struct pasta_err *err)
+                                  bool versus, struct pasta_err *err)
 {
     const struct pasta_session **train = pasta_malloc(sessions->n * sizeof *train);
     const struct pasta_session **held_out = pasta_malloc(sessions->n * sizeof *held_out);
@@ -52,9 +52,9 @@ static pasta_status read_episodes(struct training *t, const struct pasta_value_m
         else
             held_out[n_held_out++] = &sessions->items[i];
     }
-    pasta_status st = pasta_episodes_init(&t->train, model, train, n_train, err);
+    pasta_status st = pasta_episodes_init(&t->train, model, train, n_train, versus, err);
     if (st == PASTA_OK)
-        st = pasta_episodes_init(&t->held_out, model, held_out, n_held_out, err);
+        st = pasta_episodes_init(&t->held_out, model, held_out, n_held_out, versus, err);
     if (st == PASTA_OK && t->train.n == 0)
         st = pasta_fail(err, PASTA_ERR_INPUT, "the sessions: expected turns with a slate to learn from, found none among %d sessions of "
                         "raters that are not held out", n_train);
@@ -204,7 +204,7 @@ pasta_status pasta_value_train(struct pasta_value_model *model, const struct pas
 {
     struct training t = {.settings = settings, .seed = seed, .last = settings->choice_steps + settings->train.steps, .epoch = -1,
                          .checkpoint = pasta_path_join(out, "checkpoint.safetensors")};
-    pasta_status st = read_episodes(&t, model, sessions, err);
+    pasta_status st = read_episodes(&t, model, sessions, strcmp(settings->reward, "versus") == 0, err);
     if (st == PASTA_OK) {
         t.per_step = (int)fmax(1, round((double)settings->train.batch * t.train.n / (double)t.train.transitions));
         t.batch = pasta_malloc((size_t)t.per_step * sizeof *t.batch);

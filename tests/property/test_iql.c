@@ -123,7 +123,7 @@ static void make_sessions(struct pasta_sessions *s)
     }
 }
 
-static const struct pasta_value_settings base = {
+static const struct pasta_value_settings base = {.reward = "rating", 
     .model = "", .expectile = 0.7, .discount = 0.9, .polyak = 0.1, .max_tokens_q = 200, .max_tokens_v = 200, .choice_steps = 3, .choice_rate = 3e-3, .choice_weight = 0.1,
     .train = {.steps = 3, .batch = 20, .learning_rate = 1e-3, .cosine_period = 100, .clip_norm = 1, .checkpoint_every = 4, .weight_decay = 1e-2}};
 

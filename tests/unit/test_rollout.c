@@ -127,6 +127,37 @@ static void exploration_is_a_share_of_turns(void **state)
     }
 }
 
+/* Scores that lie 1/25 apart: noise much smaller changes nothing, much larger gives any slate; what is recorded stays without noise. */
+static void temperature_is_noise_on_the_scores(void **state)
+{
+    (void)state;
+    struct pasta_agent_settings explore = settings;
+    struct pasta_rollout rollout = make_rollout();
+    double changed[3];
+    rollout.settings = &explore;
+    for (int size = 0; size < 3; size++) {
+        explore.temperature = (double[]){1e-5, 0.05, 100}[size];
+        int other = 0;
+        for (uint32_t index = 0; index < 100; index++) {
+            struct pasta_arena arena = {0};
+            struct pasta_session s;
+            struct pasta_err err = {0};
+            assert_int_equal(pasta_rollout_session(&rollout, index, 0, "a fox", &arena, &s, &err), PASTA_OK);
+            for (int t = 0; t < s.n_turns; t++) {
+                int sum = 0;
+                for (int l = 0; l < 4; l++)
+                    sum += s.turns[t].columns[l].candidate;
+                other += sum != 30;
+                assert_true(s.turns[t].scores[0] == 1 && s.turns[t].scores[24] == 1.0 / 25);
+            }
+            pasta_arena_release(&arena);
+        }
+        changed[size] = other / 500.0;
+    }
+    assert_true(changed[0] == 0 && changed[2] > 0.9);
+    assert_true(changed[1] > 0.2 && changed[1] < changed[2]);
+}
+
 static pasta_status refuse_third_turn(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
                                       struct pasta_answer *out, struct pasta_err *err)
 {
@@ -280,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_session_is_complete),
         cmocka_unit_test(baseline_shows_the_generators_first),
         cmocka_unit_test(exploration_is_a_share_of_turns),
+        cmocka_unit_test(temperature_is_noise_on_the_scores),
         cmocka_unit_test(errors_say_where),
         cmocka_unit_test(slate_is_short_where_prompts_are_few),
         cmocka_unit_test(raters_are_dealt_evenly),

@@ -27,7 +27,7 @@ enum pasta_slate_slot {
 };
 
 struct pasta_rollout {
-    const struct pasta_agent_settings *settings; /* horizon, slate, images, candidates, epsilon */
+    const struct pasta_agent_settings *settings; /* horizon, slate, images, candidates, epsilon, temperature */
     struct pasta_generator generator;
     struct pasta_t2i t2i;
     struct pasta_policy policy;

@@ -47,6 +47,7 @@ struct pasta_agent_settings {
     int64_t candidates;            /* L_C prompts a turn, a multiple of the number of categories (5) */
     int64_t max_words;             /* longest prompt */
     double epsilon;                /* probability of a uniformly random slate */
+    double temperature;            /* of Gumbel noise added to scores before a slate is selected; 0: none */
     int64_t previews;              /* images of a candidate that myopic agents look at; 0: its prompt's embedding */
 };
 
@@ -101,6 +102,7 @@ struct pasta_simulate_settings {
 struct pasta_value_settings {
     const char *model;             /* Gemma folder to start from; without weights: initialised at
                                       random from config.json; "" = data/models/gemma-sketch */
+    const char *reward;            /* rating | versus: what a turn is rewarded by, where it was given */
     double expectile;              /* alpha of the V loss */
     double discount;               /* gamma */
     double polyak;                 /* target Q update rate */

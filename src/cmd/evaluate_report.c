@@ -160,6 +160,8 @@ static void agents_section(const struct evaluate_results *r, struct pasta_report
     pasta_report_table(report, evaluate_table(r, "agents_tests"));
     if (a->n_runs > 1)
         pasta_report_table(report, evaluate_table(r, "agents_runs"));
+    if (evaluate_table(r, "agents_value"))
+        pasta_report_table(report, evaluate_table(r, "agents_value"));
     pasta_report_fold_begin(report, "All numbers by turn");
     pasta_report_table(report, evaluate_table(r, "agents_by_turn"));
     pasta_report_fold_end(report);

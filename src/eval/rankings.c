@@ -38,6 +38,10 @@ static void rank_sorted(const struct item *items, int64_t n, const double *weigh
     for (int64_t i = 0; i < n;) {
         double own = 0;
         int64_t end = i;
+        if (isnan(items[i].value)) { /* equals nothing, itself neither: it has no rank, and the correlation none */
+            ranks[items[i++].index] = NAN;
+            continue;
+        }
         for (; end < n && items[end].value == items[i].value; end++)
             own += weights ? weights[cluster[items[end].index]] : 1;
         for (; i < end; i++)

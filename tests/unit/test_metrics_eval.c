@@ -24,6 +24,7 @@ static void spearman_closed_forms(void **state)
     NEAR(pasta_spearman(x, swapped, 5), 0.8, 1e-12);
     assert_true(isnan(pasta_spearman(x, flat, 5)));
     assert_true(isnan(pasta_spearman(x, up, 0)));
+    assert_true(isnan(pasta_spearman(x, (double[]){1, NAN, 3, NAN, 5}, 5)));
     double tied[] = {3, 1, 3, 3, 9, 1}, in_order[] = {1, 2, 3, 4, 5, 6}; /* ranks 4, 1.5, 4, 4, 6, 1.5: covariance 0.5 of sqrt(15 * 17.5) */
     NEAR(pasta_spearman(tied, in_order, 6), 0.5 / sqrt(262.5), 1e-12);
 }

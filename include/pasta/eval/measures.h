@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-/* Equal values share the average of their ranks. NAN of no items, and where all of a side are equal. */
+/* Equal values share the average of their ranks. NAN of no items, of items that are NAN, and where all of a side are equal. */
 double pasta_spearman(const double *x, const double *y, int64_t n);
 /* Over all items at once; cluster[i] is the person of item i. */
 struct pasta_estimate pasta_spearman_pooled(const struct pasta_bootstrap *boot, const double *x, const double *y,

@@ -62,6 +62,14 @@ static void tables_in_every_style(void **state)
                                   "  b\xc3\xa9ta         12   100.0               -\n"
                                   "  last          1   -                   +0.50 [+0.10, +0.90]*\n"
                                   "  Note. [95 % interval, people resampled]; n = 20 from 10 people in every cell; * interval without 0.\n");
+    printed(&t, PASTA_TABLE_LATEX, "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
+                                   "\\caption{A \\textless{}small\\textgreater{} table. Note. [95 \\% interval, people resampled]; n = 20 from 10 people in every cell; "
+                                   "* interval without 0.}\n\\label{tab:small}\n\\begin{tabular}{lrrr}\n\\toprule\n"
+                                   "agent & turn & share, \\% & change \\\\\n\\midrule\n"
+                                   "a|b, \"c\" & $3$ & $50.0 [25.0, 75.0]$ & $0.00 [-0.10, +0.10]$ \\\\\n"
+                                   "b\xc3\xa9ta & $12$ & $100.0$ & - \\\\\n"
+                                   "last & $1$ & - & $+0.50 [+0.10, +0.90]$$^*$ \\\\\n"
+                                   "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
     printed(&t, PASTA_TABLE_MARKDOWN, "### A <small> table\n\n"
                                       "| agent | turn | share, % | change |\n"
                                       "|---|---:|---|---|\n"

@@ -147,7 +147,10 @@ static struct pasta_estimate bare(double value)
 static void put_p(struct pasta_table *t, double p)
 {
     char text[32];
-    snprintf(text, sizeof text, p < 0.0001 ? "%.0e" : "%.4f", p);
+    if (p < 1e-300)
+        snprintf(text, sizeof text, "< 1e-300");
+    else
+        snprintf(text, sizeof text, p < 0.0001 ? "%.0e" : "%.4f", p);
     pasta_table_text(t, isnan(p) ? "-" : text);
 }
 

@@ -28,7 +28,7 @@ static pasta_status score_baseline(void *ctx, const struct pasta_session *sessio
 
 struct pasta_policy pasta_policy_random(void)
 {
-    return (struct pasta_policy){.name = "random", .score = score_random};
+    return (struct pasta_policy){.name = "random", .score = score_random, .at_random = true};
 }
 
 struct pasta_policy pasta_policy_baseline(void)

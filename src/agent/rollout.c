@@ -156,6 +156,7 @@ pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index
         .source = r->rater.source,
         .seed = r->seed,
         .user_type = -1,
+        .exploration = {true, r->policy.at_random ? 1 : r->settings->epsilon, r->policy.at_random ? 0 : r->settings->temperature},
         .turns = pasta_arena_alloc(arena, (size_t)horizon * sizeof *s.turns),
     };
 

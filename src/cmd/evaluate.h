@@ -39,7 +39,7 @@ struct evaluate_answers {
 };
 /* Up to prompts the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
 struct evaluate_inputs {
-    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags, played;
+    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags, played, logged;
     struct evaluate_answers answers;
     const char *validation, *features, *image_root, *prompts;
     struct evaluate_named *user_models, *agents, *myopic, *sampling, *metrics;
@@ -205,6 +205,35 @@ void evaluate_agents_release(struct evaluate_agents *a);
 bool evaluate_agent_is_given(const struct evaluate_agents *a, int agent); /* not random, baseline or oracle */
 int evaluate_agent_look(const struct evaluate_agents *a, int agent); /* its colour and marker */
 
+/* --- agents on sessions that another one played --- */
+
+enum { EVALUATE_RANDOM, EVALUATE_BASELINE, EVALUATE_LEARNT }; /* agents, in their order: those given come last */
+struct evaluate_offline_agent {
+    const char *name;
+    struct pasta_value_model *model;             /* NULL: random, baseline */
+    double *q;                                   /* [n,H] of the slates that were shown; NULL as above */
+    double *fitted, *slates, *items, *doubly;    /* [n] of eval/off_policy.h, as mean ratings of a turn; NAN: there is none */
+    double left_slates, left_items;              /* sessions that are left */
+};
+struct evaluate_offline {
+    struct pasta_context *context;
+    struct pasta_sessions sessions;              /* [n] */
+    int64_t left_out, people;
+    int horizon;                                 /* H, of the longest */
+    int32_t *person;                             /* [n] */
+    double *reward;                              /* [n,H], NAN after the end */
+    double length;                               /* mean of the sum of discounts over a session's turns */
+    struct evaluate_offline_agent *agents;       /* random, baseline, those given */
+    int n;
+};
+/* Reads the sessions and loads the agents. */
+pasta_status evaluate_offline_open(struct pasta_context *context, const struct evaluate_inputs *in, struct evaluate_offline *out,
+                                   struct pasta_err *err) PASTA_MUST_CHECK;
+/* Scores every logged turn with every agent, and estimates. */
+pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_offline_release(struct evaluate_offline *o);
+void evaluate_offline_ratings(const struct evaluate_offline *o, double *values); /* [n] sums of rewards become mean ratings of a turn */
+
 /* --- training curves --- */
 
 struct evaluate_curve {
@@ -236,6 +265,8 @@ struct evaluate_results {
     struct evaluate_alignment *alignments;    /* of the first user model with more than one type with each later one */
     int n_alignments;
     const struct evaluate_agents *agents;     /* NULL: no agents */
+    const struct evaluate_offline *offline;   /* NULL: no logged sessions */
+    struct pasta_bootstrap *loggers;          /* of their people */
     const struct evaluate_named *metric_runs;
     const struct evaluate_metrics *metrics;
     const struct pasta_sketch *sketch;
@@ -245,7 +276,7 @@ struct evaluate_results {
     struct pasta_table *tables;
     int n_tables;
 };
-enum { EVALUATE_MAX_TABLES = 16 };
+enum { EVALUATE_MAX_TABLES = 24 };
 enum { EVALUATE_FIRST_USER = 3 }; /* column of the first user model in the table "user_models", behind those of the other predictors */
 
 enum { EVALUATE_BINS = 10 /* of confidence, of equal width, in calibration errors and plots */ };
@@ -256,12 +287,16 @@ void evaluate_confidence(const struct evaluate_held_out *h, const struct evaluat
 void evaluate_user_tables(struct evaluate_results *r);
 void evaluate_alignment_table(struct evaluate_results *r); /* nothing without two models of more than one type */
 void evaluate_agent_tables(struct evaluate_results *r);
+void evaluate_agents_value_table(struct evaluate_results *r); /* nothing without an agent that is given */
+void evaluate_offline_table(struct evaluate_results *r);
+void evaluate_offline_value_table(struct evaluate_results *r);
 struct pasta_table *evaluate_table_add(struct evaluate_results *r, const char *key, const char *title, const char *note);
 char *evaluate_key(const char *name); /* a column key from a name: [a-z0-9_]; caller frees */
 void evaluate_tables_make(struct evaluate_results *r); /* fills tables; release with evaluate_tables_release */
 void evaluate_tables_print(const struct evaluate_results *r, bool json, struct pasta_str *out); /* all of them, for stdout */
 void evaluate_tables_release(struct evaluate_results *r);
 const struct pasta_table *evaluate_table(const struct evaluate_results *r, const char *key); /* or NULL */
+struct pasta_estimate evaluate_cell(const struct pasta_table *t, size_t row, const char *key); /* NAN where there is none */
 
 /* Appends the page. facts: what was run. */
 pasta_status evaluate_report_make(const struct evaluate_results *r, const struct evaluate_fact *facts, int n_facts, struct pasta_str *html,

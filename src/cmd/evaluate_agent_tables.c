@@ -230,69 +230,6 @@ static void agents_runs_table(struct evaluate_results *r)
     free(differences);
 }
 
-/* --- what agents expected --- */
-
-struct expectation { double *q, *found; int32_t *person; int64_t n; };
-
-/* Of turn `turn` (from 1): the mean of the agent's scores over the slate (Q, where f scores), and the discounted sum of the ratings from then
- * on; sessions in which one of these is missing are left out. */
-static void expected_and_found(const struct evaluate_agents *a, const struct evaluate_agent *agent, int64_t turn, double discount,
-                               struct expectation *out)
-{
-    out->n = 0;
-    for (int64_t r = 0; r < a->raters; r++) {
-        const struct pasta_session *s = &agent->sessions.items[r];
-        double found = 0, sum = 0;
-        if (s->n_turns < turn)
-            continue;
-        for (int64_t t = s->n_turns; t >= turn; t--)
-            found = agent->rating[r * a->horizon + t - 1] + discount * found;
-        const struct pasta_turn *shown = &s->turns[turn - 1];
-        for (int l = 0; l < shown->n_columns; l++) {
-            const int candidate = shown->columns[l].candidate;
-            sum += shown->scores && candidate >= 0 && candidate < shown->n_candidates ? shown->scores[candidate] : NAN;
-        }
-        if (isnan(found) || isnan(sum) || shown->n_columns == 0)
-            continue;
-        out->q[out->n] = sum / shown->n_columns;
-        out->found[out->n] = found;
-        out->person[out->n++] = (int32_t)r;
-    }
-}
-
-/* Turn by turn: later turns have less to come, and an agent that knew no more than that would look clever. */
-static void agents_value_table(struct evaluate_results *r)
-{
-    const struct evaluate_agents *a = r->agents;
-    if (a->n < 4)
-        return;
-    struct pasta_table *t = evaluate_table_add(r, "agents_value", "Did agents know what they would get?",
-                                      "Rank correlation, over raters, of the mean score of a turn's slate (of a value model: Q) with the discounted sum of "
-                                      "ratings from that turn on (value.discount). 0: the scores say nothing about what follows.");
-    const size_t n = (size_t)a->raters;
-    struct expectation e = {.q = pasta_malloc(n * sizeof *e.q), .found = pasta_malloc(n * sizeof *e.found), .person = pasta_malloc(n * sizeof *e.person)};
-    pasta_table_column(t, "agent", "agent", PASTA_FORMAT_TEXT, 0);
-    for (int64_t turn = 1; turn <= a->horizon; turn++) {
-        char *key = pasta_asprintf("turn_%lld", (long long)turn), *title = pasta_asprintf("turn %lld", (long long)turn);
-        pasta_table_column(t, key, title, PASTA_FORMAT_NUMBER, 3);
-        free(key);
-        free(title);
-    }
-    for (int i = 0; i < a->n; i++) {
-        if (!evaluate_agent_is_given(a, i))
-            continue;
-        pasta_table_row(t);
-        pasta_table_text(t, a->agents[i].name);
-        for (int64_t turn = 1; turn <= a->horizon; turn++) {
-            expected_and_found(a, &a->agents[i], turn, r->context->config.value.discount, &e);
-            pasta_table_estimate(t, pasta_spearman_pooled(r->raters, e.q, e.found, e.person, e.n));
-        }
-    }
-    free(e.q);
-    free(e.found);
-    free(e.person);
-}
-
 static void agents_by_turn_table(struct evaluate_results *r)
 {
     const struct evaluate_agents *a = r->agents;
@@ -350,7 +287,7 @@ void evaluate_agent_tables(struct evaluate_results *r)
     agents_differences_table(r);
     agents_tests_table(r);
     agents_runs_table(r);
-    agents_value_table(r);
+    evaluate_agents_value_table(r);
     by_turn_matrix(r, "agents_rating_by_turn", "Mean rating by turn", PASTA_FORMAT_NUMBER, 2, 1, offsetof(struct evaluate_agent, rating));
     by_turn_matrix(r, "agents_better_by_turn", "Judged better than the turn before, %", PASTA_FORMAT_PERCENT, 1, 2,
                    offsetof(struct evaluate_agent, better));

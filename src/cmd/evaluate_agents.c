@@ -53,11 +53,11 @@ int evaluate_agent_look(const struct evaluate_agents *a, int agent)
 static struct pasta_policy policy_of(const struct evaluate_agents *a, const struct evaluate_agent *agent)
 {
     if (agent->model)
-        return (struct pasta_policy){agent->model, agent->name, score_value};
+        return (struct pasta_policy){.ctx = agent->model, .name = agent->name, .score = score_value};
     if (agent->myopic)
-        return (struct pasta_policy){agent->myopic, agent->name, evaluate_myopic_score};
+        return (struct pasta_policy){.ctx = agent->myopic, .name = agent->name, .score = evaluate_myopic_score};
     if (strcmp(agent->name, "oracle") == 0)
-        return (struct pasta_policy){a->sketch, agent->name, score_oracle};
+        return (struct pasta_policy){.ctx = a->sketch, .name = agent->name, .score = score_oracle};
     return pasta_policy_named(agent->name);
 }
 

@@ -87,6 +87,8 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
                           a->sessions ? "--sessions" : a->preferences ? "--preferences" : a->ratings ? "--ratings" : a->rankings ? "--rankings" :
                           in->validation ? "--validation" : "--features");
     const bool play = in->n_agents + in->n_myopic + in->n_sampling > 0;
+    if (in->logged.count && (in->n_myopic || in->n_sampling || in->played.count || in->prompts || !in->n_agents))
+        return pasta_fail(err, PASTA_ERR_USAGE, "--logged: expected --agent with it, and no --myopic, --sampling, --played or --prompts: nobody plays");
     if (in->played.count && (play || in->prompts))
         return pasta_fail(err, PASTA_ERR_USAGE, "--played: expected no --agent, --myopic, --sampling or --prompts with it: nobody plays");
     for (int i = 0; i < in->played.count; i++)
@@ -103,7 +105,7 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
         return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected held-out answers: --sessions, --preferences, --ratings or --rankings");
     if (in->validation && !a->preferences)
         return pasta_fail(err, PASTA_ERR_USAGE, "--validation: expected --preferences, whose threshold for ties it is to choose");
-    if (play || in->prompts) {
+    if ((play || in->prompts) && !in->logged.count) {
         char *standard = pasta_data_path("prompts/sketch.txt");
         in->prompts_path = in->prompts ? in->prompts : pasta_arena_strdup(&in->arena, standard);
         free(standard);
@@ -140,14 +142,14 @@ static pasta_status add_file(struct evaluate_inputs *in, const char *name, const
 struct part {
     const char *label, *file;
 };
-enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 4, AGENT_PARTS = 7, METRICS_PARTS = 1, MOST_PLAYED = 1 };
+enum { FEATURE_PARTS = 3, USER_MODEL_PARTS = 4, AGENT_PARTS = 8, METRICS_PARTS = 1, MOST_PLAYED = 1 };
 static const struct part feature_parts[FEATURE_PARTS] = {
     {", images", "image.safetensors"}, {", texts", "text.safetensors"}, {", index", "index.jsonl"}};
 static const struct part user_model_parts[USER_MODEL_PARTS] = {{"", "user_model.safetensors"}, {", settings", "config.json"}, {", its people", TRAINED_PEOPLE}, {", its prompts", TRAINED_PROMPTS}};
 static const struct part agent_parts[AGENT_PARTS] = {
     {", f", "f/model.safetensors"}, {", f's shape", "f/config.json"}, {", f's token limit", "f/tokenizer_config.json"},
     {", V", "v/model.safetensors"}, {", V's shape", "v/config.json"}, {", V's token limit", "v/tokenizer_config.json"},
-    {", tokenizer", "f/tokenizer.model"}};
+    {", tokenizer", "f/tokenizer.model"}, {", scale", "value.json"}};
 static const struct part metrics_parts[METRICS_PARTS] = {{"", "metrics.jsonl"}};
 
 /* A file that is not there is passed over, for the loaders to report. */
@@ -195,7 +197,7 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
                               {"rankings", in->answers.rankings}, {"validation", in->validation}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
     const size_t n_files = sizeof files / sizeof *files;
     size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * (in->n_user_models + in->n_myopic + in->n_sampling) + AGENT_PARTS * in->n_agents +
-                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count);
+                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count + in->logged.count);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
     in->facts = pasta_arena_alloc(&in->arena, (most + 3) * sizeof *in->facts);
@@ -213,6 +215,8 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
         status = add_folders(in, "user model", in->user_models, in->n_user_models, user_model_parts, USER_MODEL_PARTS, err);
     if (status == PASTA_OK)
         status = add_folders(in, "agent", in->agents, in->n_agents, agent_parts, AGENT_PARTS, err);
+    for (int i = 0; i < in->logged.count && status == PASTA_OK; i++)
+        status = add_file(in, pasta_arena_printf(&in->arena, "logged %d", i + 1), in->logged.items[i], tail_of(in->logged.items[i], &in->arena), err);
     for (int i = 0; i < in->played.count && status == PASTA_OK; i++)
         status = add_played(in, i, err);
     if (status == PASTA_OK)
@@ -230,6 +234,7 @@ void evaluate_inputs_release(struct evaluate_inputs *in)
     free(in->myopic_flags.items);
     free(in->sampling_flags.items);
     free(in->played.items);
+    free(in->logged.items);
     free(in->metric_flags.items);
     *in = (struct evaluate_inputs){0};
 }

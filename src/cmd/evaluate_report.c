@@ -6,16 +6,6 @@
 
 #include "evaluate_report.h"
 
-/* The estimate in a table's cell: row by number, column by key. */
-static struct pasta_estimate cell(const struct pasta_table *t, size_t row, const char *key)
-{
-    struct pasta_estimate none = {NAN, NAN, NAN, 0, 0};
-    for (size_t c = 0; c < t->n_columns; c++)
-        if (strcmp(t->columns[c].key, key) == 0)
-            return row * t->n_columns + c < t->n_cells ? t->cells[row * t->n_columns + c].e : none;
-    return none;
-}
-
 static int row_named(const struct pasta_table *t, const char *name)
 {
     for (size_t r = 0; r < t->n_rows; r++)
@@ -61,7 +51,7 @@ static void agent_headlines(const struct evaluate_results *r, struct pasta_repor
     for (int i = 0; t && i < r->agents->n; i++) {
         if (!evaluate_agent_is_given(r->agents, i))
             continue;
-        struct pasta_estimate e = cell(t, (size_t)i, "rating");
+        struct pasta_estimate e = evaluate_cell(t, (size_t)i, "rating");
         char *label = pasta_asprintf("%s over baseline, rating", r->agents->agents[i].name);
         headline(report, label, e, PASTA_FORMAT_CHANGE, 2, "", "", "people", e.lo > 0);
         free(label);
@@ -95,76 +85,6 @@ static void user_headlines(const struct evaluate_results *r, struct pasta_report
         headline(report, label, e, PASTA_FORMAT_NUMBER, 2, "", "adjusted Rand index; ", "people", e.lo > 0);
         free(label);
     }
-}
-
-/* --- agents --- */
-
-static void agents_plot(const struct evaluate_results *r, const char *title, const char *y_title, const char *key, int64_t from_turn,
-                        bool percent, struct pasta_report *report)
-{
-    const struct evaluate_agents *a = r->agents;
-    const struct pasta_table *t = evaluate_table(r, "agents_by_turn");
-    int64_t turns = a->horizon - from_turn + 1;
-    if (turns < 1)
-        return;
-    struct pasta_plot_point *points = pasta_calloc((size_t)(a->n * turns), sizeof *points);
-    struct pasta_plot_series *series = pasta_calloc((size_t)a->n, sizeof *series);
-    for (int i = 0; i < a->n; i++) {
-        struct pasta_plot_point *own = points + i * turns;
-        for (int64_t k = 0; k < turns; k++) {
-            struct pasta_estimate e = cell(t, (size_t)(i * a->horizon + from_turn - 1 + k), key);
-            own[k] = (struct pasta_plot_point){(double)(from_turn + k), e.value, e.lo, e.hi};
-        }
-        series[i] = (struct pasta_plot_series){.name = a->agents[i].name, .look = evaluate_agent_look(a, i), .points = own,
-                                               .n = (int)turns};
-    }
-    struct pasta_plot plot = {.title = title, .x_title = "turn", .y_title = y_title, .series = series, .n_series = a->n, .whole_x = true,
-                              .percent = percent, .reference = NAN};
-    pasta_plot_lines(&plot, pasta_report_body(report));
-    free(points);
-    free(series);
-}
-
-static void differences_plot(const struct evaluate_results *r, struct pasta_report *report)
-{
-    const struct evaluate_agents *a = r->agents;
-    const struct pasta_table *t = evaluate_table(r, "agents_differences");
-    struct pasta_plot_row *rows = pasta_calloc((size_t)a->n, sizeof *rows);
-    int n = 0;
-    for (int i = 0; i < a->n; i++)
-        if (i != 1)
-            rows[n++] = (struct pasta_plot_row){a->agents[i].name, evaluate_agent_look(a, i), cell(t, (size_t)i, "rating")};
-    struct pasta_plot_rows plot = {.title = "Rating against the baseline, paired", .x_title = "difference in mean rating", .rows = rows,
-                                   .n_rows = n, .format = PASTA_FORMAT_CHANGE, .digits = 2, .reference = 0};
-    pasta_plot_intervals(&plot, pasta_report_body(report));
-    free(rows);
-}
-
-static void agents_section(const struct evaluate_results *r, struct pasta_report *report)
-{
-    const struct evaluate_agents *a = r->agents;
-    char *text = pasta_asprintf("%lld raters whom no model has seen, %lld turns each. Every agent meets the same raters with the same "
-                                "first prompts and the same random numbers, so differences are paired. Bands are 95 %% intervals "
-                                "from resampling raters. Random and baseline have learned nothing; the oracle knows each rater's "
-                                "taste.", (long long)a->raters, (long long)a->horizon);
-    pasta_report_section(report, "agents", "Agents", text);
-    free(text);
-    pasta_report_plots_begin(report, false);
-    agents_plot(r, "Mean rating by turn", "rating, 1 to 10", "rating", 1, false, report);
-    differences_plot(r, report);
-    agents_plot(r, "Turns judged better than the turn before", "better, %", "better", 2, true, report);
-    agents_plot(r, "True utility of the chosen column", "utility", "utility", 1, false, report);
-    pasta_report_plots_end(report);
-    pasta_report_table(report, evaluate_table(r, "agents"));
-    pasta_report_table(report, evaluate_table(r, "agents_differences"));
-    pasta_report_table(report, evaluate_table(r, "agents_tests"));
-    if (a->n_runs > 1)
-        pasta_report_table(report, evaluate_table(r, "agents_runs"));
-    if (evaluate_table(r, "agents_value"))
-        pasta_report_table(report, evaluate_table(r, "agents_value"));
-    pasta_report_fold_begin(report, "All numbers by turn");
-    pasta_report_table(report, evaluate_table(r, "agents_by_turn"));
-    pasta_report_fold_end(report);
 }
 
 /* --- user models --- */
@@ -328,9 +248,11 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
     if (r->held_out)
         pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users,
                          r->n_users == 1 ? "" : "s", (long long)r->held_out->n_people);
+    if (r->offline)
+        pasta_str_printf(&lead, "%s%d agents on %zu sessions that another one played", lead.length ? ", and " : "", r->offline->n, r->offline->sessions.n);
     if (lead.length)
         pasta_str_printf(&lead, ". Every number comes with a 95 %% interval from resampling people%s.",
-                         r->clusters == r->people ? "" : ", or prompts where it says so");
+                         !r->held_out || r->clusters == r->people ? "" : ", or prompts where it says so");
     else
         pasta_str_add(&lead, "Training curves.");
     struct pasta_report *report = pasta_report_new("PASTA evaluation", lead.data);
@@ -341,7 +263,9 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
     if (r->held_out)
         user_headlines(r, report);
     if (r->agents)
-        agents_section(r, report);
+        evaluate_report_agents(r, report);
+    if (r->offline)
+        evaluate_report_offline(r, report);
     if (r->held_out)
         users_section(r, report);
     pasta_status status = r->held_out ? evaluate_report_types(r, report, err) : PASTA_OK;

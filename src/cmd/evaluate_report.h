@@ -5,6 +5,8 @@
 #include "evaluate.h"
 #include "pasta/eval/report.h"
 
+void evaluate_report_agents(const struct evaluate_results *r, struct pasta_report *report);
+void evaluate_report_offline(const struct evaluate_results *r, struct pasta_report *report);
 void evaluate_report_curves(const struct evaluate_results *r, struct pasta_report *report);
 /* What the learned types are: against the true ones, and the held-out images that each likes most above the average type. */
 pasta_status evaluate_report_types(const struct evaluate_results *r, struct pasta_report *report, struct pasta_err *err) PASTA_MUST_CHECK;

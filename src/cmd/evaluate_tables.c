@@ -2,6 +2,7 @@
  * paired. */
 #include "evaluate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,14 @@ const struct pasta_table *evaluate_table(const struct evaluate_results *r, const
         if (strcmp(r->tables[i].key, key) == 0)
             return &r->tables[i];
     return NULL;
+}
+
+struct pasta_estimate evaluate_cell(const struct pasta_table *t, size_t row, const char *key)
+{
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (strcmp(t->columns[c].key, key) == 0 && row < t->n_rows)
+            return t->cells[row * t->n_columns + c].e;
+    return (struct pasta_estimate){NAN, NAN, NAN, 0, 0};
 }
 
 void evaluate_tables_release(struct evaluate_results *r)
@@ -46,14 +55,18 @@ void evaluate_tables_make(struct evaluate_results *r)
     }
     if (r->agents)
         evaluate_agent_tables(r);
+    if (r->offline) {
+        evaluate_offline_table(r);
+        evaluate_offline_value_table(r);
+    }
 }
 
 void evaluate_tables_print(const struct evaluate_results *r, bool json, struct pasta_str *out)
 {
     pasta_str_add(out, json ? "{\"schema\":\"pasta.evaluation/1\",\"tables\":[\n" : "");
     for (int i = 0; i < r->n_tables; i++) {
-        if (!json && strcmp(r->tables[i].key, "agents_by_turn") == 0)
-            continue; /* long, and the tables before it hold its essence */
+        if (!json && (strcmp(r->tables[i].key, "agents_by_turn") == 0 || strstr(r->tables[i].key, "_bins")))
+            continue; /* long, and the tables before them hold their essence */
         if (i)
             pasta_str_add(out, json ? "," : "\n");
         pasta_table_print(&r->tables[i], json ? PASTA_TABLE_JSON : PASTA_TABLE_TEXT, out);

@@ -27,6 +27,7 @@ struct evaluate {
     int n_users; /* opened */
     struct evaluate_metrics curves;
     struct evaluate_agents played;
+    struct evaluate_offline offline;
     struct evaluate_results results;
 };
 
@@ -65,6 +66,8 @@ static pasta_status load(struct evaluate *e, struct pasta_err *err)
         status = evaluate_metrics_read(&e->curves, i, in.metrics[i].dir, err);
     if (status == PASTA_OK && in.played.count)
         status = evaluate_played_open(e->context, e->sketch, &in, &e->played, err);
+    else if (status == PASTA_OK && in.logged.count)
+        status = evaluate_offline_open(e->context, &in, &e->offline, err);
     else if (status == PASTA_OK && in.prompts_path)
         status = evaluate_agents_open(e->context, e->sketch, &in, &e->played, err);
     return status == PASTA_OK ? evaluate_inputs_list(&in, config, err) : status;
@@ -129,7 +132,9 @@ static pasta_status write_manifest(const struct evaluate *e, struct pasta_manife
         pasta_manifest_split(manifest, "prompts_evaluated", &split->evaluated[EVALUATE_PROMPTS]);
         pasta_manifest_split(manifest, "prompts_trained_on", &split->trained[EVALUATE_PROMPTS]);
     }
-    pasta_manifest_count(manifest, "agents", e->played.n);
+    pasta_manifest_count(manifest, "agents", e->played.n + e->offline.n);
+    pasta_manifest_count(manifest, "logged_sessions", (int64_t)e->offline.sessions.n);
+    pasta_manifest_count(manifest, "logged_sessions_left_out", e->offline.left_out);
     pasta_manifest_count(manifest, "sessions_played", e->played.n * e->played.raters);
     return status == PASTA_OK ? pasta_manifest_write(manifest, e->context->out, err) : status;
 }
@@ -208,6 +213,11 @@ static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
         r->agents = &e->played;
         r->raters = pasta_bootstrap_new(context->config.seed, e->played.raters, context->config.evaluate.bootstrap);
     }
+    if (status == PASTA_OK && e->offline.n) {
+        status = evaluate_offline_run(&e->offline, err);
+        r->offline = &e->offline;
+        r->loggers = pasta_bootstrap_new(context->config.seed, e->offline.people, context->config.evaluate.bootstrap);
+    }
     if (status == PASTA_OK)
         evaluate_tables_make(r);
     return status;
@@ -280,6 +290,7 @@ static void plan(const struct evaluate *e)
         {"held_out_rankings", "", (double)e->held_out.rankings.n}, {"held_out_sessions", "", (double)e->held_out.sessions.n}, {"agents", "", e->played.n}, {"raters", "", (double)e->played.raters},
         {"sessions", "", sessions_played}, {"turns", "", turns},
         {"candidates_scored", "", turns * (double)e->context->config.agent.candidates},
+        {"logged_sessions", "", (double)e->offline.sessions.n}, {"logged_sessions_left_out", "", (double)e->offline.left_out},
         {"resamples", "", (double)e->context->config.evaluate.bootstrap}};
     pasta_plan_print(rows, sizeof rows / sizeof *rows, e->context->json);
 }
@@ -294,11 +305,13 @@ static void release(struct evaluate *e)
         pasta_bootstrap_free(e->results.clusters);
     pasta_bootstrap_free(e->results.people);
     pasta_bootstrap_free(e->results.raters);
+    pasta_bootstrap_free(e->results.loggers);
     for (int i = 0; i < e->n_users; i++)
         evaluate_user_release(&e->users[i]);
     evaluate_metrics_release(&e->curves);
     free(e->users);
     evaluate_agents_release(&e->played);
+    evaluate_offline_release(&e->offline);
     evaluate_user_release(&e->plain);
     evaluate_held_out_release(&e->held_out);
     evaluate_held_out_release(&e->validation);
@@ -340,6 +353,8 @@ static const struct pasta_option options[] = {
     {"myopic", PASTA_OPT_STRINGS, &in.myopic_flags, "NAME=DIR", "an agent that shows what this user model expects to be liked; repeatable", NULL},
     {"sampling", PASTA_OPT_STRINGS, &in.sampling_flags, "NAME=DIR", "the same by one user type drawn from the posterior each turn; repeatable",
      NULL},
+    {"logged", PASTA_OPT_STRINGS, &in.logged, "FILE",
+     "sessions that another agent played while it explored: what would each --agent have got? Nobody plays then; repeatable", NULL},
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE",
      "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {"metrics", PASTA_OPT_STRINGS, &in.metric_flags, "NAME=DIR", "a training run whose curves go into the report; repeatable", NULL},
@@ -354,6 +369,7 @@ static const struct pasta_command command = {
                 "      --sessions runs/held-out/sessions.jsonl --agent PASTA=runs/pasta --out runs/evaluate\n"
                 "  pasta-evaluate --agent PASTA=runs/pasta --set evaluate.raters=1000 --out runs/agents\n"
                 "  pasta-evaluate --prompts my.txt --out runs/baselines\n"
+                "  pasta-evaluate --logged runs/explored/sessions.jsonl --agent PASTA=runs/pasta --out runs/offline\n"
                 "  pasta-evaluate --played runs/evaluate-1 --played runs/evaluate-2 --out runs/pooled\n",
     .options = options,
     TORCH_COMMAND};

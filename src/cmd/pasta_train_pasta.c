@@ -35,7 +35,7 @@ static const struct pasta_command command = {
     .options = options,
     TORCH_COMMAND};
 
-static const char *const outputs[] = {"f/", "v/", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json",
+static const char *const outputs[] = {"f/", "v/", "value.json", "metrics.jsonl", "events.out.tfevents.0.pasta", "checkpoint.safetensors", "settings.json",
                                       "manifest.json", NULL};
 
 static pasta_status read_sessions(struct pasta_sessions *sessions, struct pasta_err *err)
@@ -97,7 +97,7 @@ static pasta_status write_manifest(const struct pasta_context *context, const st
         st = pasta_manifest_input(m, inputs[i].path, err);
     static const char *const files[] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json",
                                         "v/config.json", "v/model.safetensors", "v/tokenizer.model", "v/tokenizer_config.json",
-                                        "metrics.jsonl"};
+                                        "value.json", "metrics.jsonl"};
     for (size_t i = 0; i < sizeof files / sizeof *files && st == PASTA_OK; i++)
         st = pasta_manifest_output(m, context->out, files[i], err);
     pasta_manifest_count(m, "sessions", counts->sessions);

@@ -141,3 +141,35 @@ double pasta_effective_number(const double *weights, int n)
             entropy -= weights[i] / total * log(weights[i] / total);
     return exp(entropy);
 }
+
+/* --- slope --- */
+
+enum { SLOPE_SUMS = 5 }; /* 1, x, y, xx, xy */
+struct slope { const double *sums; int64_t clusters; }; /* [clusters,SLOPE_SUMS] */
+
+static double slope_at(const void *ctx, const double *weights)
+{
+    const struct slope *s = ctx;
+    double all[SLOPE_SUMS] = {0};
+    for (int64_t c = 0; c < s->clusters; c++)
+        for (int k = 0; k < SLOPE_SUMS; k++)
+            all[k] += weights[c] * s->sums[c * SLOPE_SUMS + k];
+    const double spread = all[3] - all[1] * all[1] / all[0];
+    return spread > 1e-12 * all[3] ? (all[4] - all[1] * all[2] / all[0]) / spread : NAN;
+}
+
+struct pasta_estimate pasta_slope(const struct pasta_bootstrap *boot, const double *x, const double *y, const int32_t *cluster, int64_t n)
+{
+    const int64_t clusters = pasta_bootstrap_clusters(boot);
+    double *sums = pasta_calloc((size_t)(clusters * SLOPE_SUMS + 1), sizeof *sums);
+    const double x0 = pasta_mean(x, n), y0 = pasta_mean(y, n); /* only for precision */
+    for (int64_t i = 0; i < n; i++) {
+        const double dx = x[i] - x0, dy = y[i] - y0, add[SLOPE_SUMS] = {1, dx, dy, dx * dx, dx * dy};
+        for (int k = 0; k < SLOPE_SUMS; k++)
+            sums[cluster[i] * SLOPE_SUMS + k] += add[k];
+    }
+    const struct slope slope = {sums, clusters};
+    const struct pasta_estimate e = pasta_estimate_of(boot, slope_at, &slope, n, measures_present(cluster, n, clusters));
+    free(sums);
+    return e;
+}

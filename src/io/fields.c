@@ -11,7 +11,9 @@ static void put_place(struct pasta_str *s, const struct pasta_place *at)
     if (!at)
         return;
     put_place(s, at->up);
-    pasta_str_printf(s, "%s%s[%d]", s->length ? "." : "", at->key, at->index);
+    pasta_str_printf(s, "%s%s", s->length ? "." : "", at->key);
+    if (at->index >= 0)
+        pasta_str_printf(s, "[%d]", at->index);
 }
 
 void pasta_fields_fail(struct pasta_fields *f, const struct pasta_place *at, const char *key, const char *fmt, ...)

@@ -16,7 +16,7 @@
 struct pasta_place {             /* where an object is; lives on the stack of who reads it */
     const struct pasta_place *up; /* NULL: the record itself */
     const char *key;              /* of the array or object in `up` */
-    int index;                    /* in that array */
+    int index;                    /* in that array; -1: it is an object */
 };
 struct pasta_fields {
     const char *where;           /* "FILE:LINE" */

@@ -123,6 +123,16 @@ static void parse_turns(struct pasta_fields *f, const cJSON *tree, struct pasta_
     }
 }
 
+static struct pasta_exploration parse_exploration(struct pasta_fields *f, const cJSON *tree)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(tree, "exploration");
+    const struct pasta_place place = {NULL, "exploration", -1};
+    if (!item || !pasta_fields_object(f, &place, item))
+        return (struct pasta_exploration){0};
+    return (struct pasta_exploration){true, pasta_fields_num(f, &place, item, "epsilon", 0, 1),
+                                      pasta_fields_num(f, &place, item, "temperature", 0, HUGE_VAL)};
+}
+
 pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
                                  struct pasta_err *err)
 {
@@ -138,6 +148,7 @@ pasta_status pasta_session_parse(const char *line, size_t length, const char *wh
     s.seed = (uint64_t)pasta_fields_int(&f, NULL, tree, "seed", 0, max_seed);
     s.initial_prompt = pasta_fields_str(&f, NULL, tree, "initial_prompt");
     s.user_type = (int)pasta_fields_opt_int(&f, NULL, tree, "user_type", 0, MAX_TYPES, -1);
+    s.exploration = parse_exploration(&f, tree);
     parse_turns(&f, tree, &s);
     cJSON_Delete(tree);
     if (f.status == PASTA_OK)
@@ -265,6 +276,12 @@ void pasta_session_print(const struct pasta_session *s, struct pasta_str *out)
     put_text(out, "initial_prompt", s->initial_prompt);
     if (s->user_type >= 0)
         pasta_str_printf(out, ",\"user_type\":%d", s->user_type);
+    if (s->exploration.recorded) {
+        pasta_str_add(out, ",\"exploration\":{\"epsilon\":");
+        pasta_json_put_num(out, s->exploration.epsilon);
+        put_number(out, "temperature", s->exploration.temperature);
+        pasta_str_addc(out, '}');
+    }
     pasta_str_add(out, ",\"turns\":[");
     for (int i = 0; i < s->n_turns; i++) {
         if (i)

@@ -17,9 +17,6 @@ struct pasta_episode {
 };
 struct pasta_episodes { struct pasta_episode *items; int n; int64_t transitions; };
 
-/* The reward of a turn: its rating as (rating - 1) / 9 where there is one; else 0 where nothing was chosen; else better 1, same 0.5, worse
- * 0; else (the first turn, or nothing asked) 0.5. `versus`: better, same and worse come before the rating. */
-double pasta_turn_reward(const struct pasta_turn *turn, bool versus);
 /* Sessions without a slate in any turn give no episode. */
 pasta_status pasta_episodes_init(struct pasta_episodes *e, const struct pasta_value_model *m, const struct pasta_session *const *sessions,
                                  int n, bool versus, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -12,6 +12,7 @@ struct pasta_value_model {
     struct pasta_spm *spm;
     struct pasta_str tokenizer;       /* the bytes of tokenizer.model */
     int max_tokens_q, max_tokens_v;   /* l_q, l_v */
+    double mean_reward;               /* of the training data, which rewards enter less of; NAN: not known */
 };
 
 static inline int pasta_candidate_limit(const struct pasta_value_model *m)

@@ -1,6 +1,7 @@
 /* value_model.c: folders of value models, and scoring. */
 #include "pasta/value/value_model.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,20 @@ static pasta_status load_half(const char *dir, const char *device, struct pasta_
     return st;
 }
 
+/* A folder that somebody else made need not say it. */
+static pasta_status read_scale(const char *dir, double *mean_reward, struct pasta_err *err)
+{
+    char *path = pasta_path_join(dir, "value.json");
+    cJSON *json = NULL;
+    pasta_status st = PASTA_OK;
+    *mean_reward = NAN;
+    if (pasta_file_exists(path) && (st = pasta_json_read(path, &json, err)) == PASTA_OK)
+        st = pasta_json_num(json, "mean_reward", path, 0, 1, mean_reward, err);
+    cJSON_Delete(json);
+    free(path);
+    return st;
+}
+
 pasta_status pasta_value_model_load(const char *dir, const char *device, struct pasta_value_model **out, struct pasta_err *err)
 {
     struct pasta_value_model *m = pasta_calloc(1, sizeof *m);
@@ -73,6 +88,8 @@ pasta_status pasta_value_model_load(const char *dir, const char *device, struct 
         st = load_half(v, device, &m->v, &m->v_head, &m->max_tokens_v, err);
     if (st == PASTA_OK)
         st = load_tokenizer(m, f, err);
+    if (st == PASTA_OK)
+        st = read_scale(dir, &m->mean_reward, err);
     free(v);
     free(f);
     if (st == PASTA_OK)
@@ -130,6 +147,7 @@ pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, 
         st = check_limit("value.max_tokens_v", settings->max_tokens_v, m->f, err);
     if (st == PASTA_OK) {
         m->v = settings->shared_trunk ? m->f : pasta_gemma_copy(m->f);
+        m->mean_reward = NAN;
         m->max_tokens_q = (int)settings->max_tokens_q;
         m->max_tokens_v = (int)settings->max_tokens_v;
         pt_scope_open();
@@ -201,16 +219,28 @@ static pasta_status save_half(const struct pasta_value_model *m, const char *par
 
 pasta_status pasta_value_model_save(const struct pasta_value_model *m, const char *dir, struct pasta_err *err)
 {
-    const pasta_status st = save_half(m, dir, "f", m->f, &m->f_head, m->max_tokens_q, err);
-    return st == PASTA_OK ? save_half(m, dir, "v", m->v, &m->v_head, m->max_tokens_v, err) : st;
+    pasta_status st = save_half(m, dir, "f", m->f, &m->f_head, m->max_tokens_q, err);
+    if (st == PASTA_OK)
+        st = save_half(m, dir, "v", m->v, &m->v_head, m->max_tokens_v, err);
+    if (st == PASTA_OK && !isnan(m->mean_reward)) {
+        struct pasta_str scale = {0};
+        pasta_str_printf(&scale, "{\n  \"mean_reward\": %.17g\n}\n", m->mean_reward);
+        st = write_in(dir, "value.json", &scale, err);
+        pasta_str_release(&scale);
+    }
+    return st;
 }
 
 /* --- scoring ------------------------------------------------------------------------------------------------------ */
 
+static pt apply_head(const struct pasta_params *head, pt hidden)
+{
+    return pt_reshape(pt_linear(hidden, head->items[0].tensor, NULL), PT_SHAPE(-1));
+}
+
 pt pasta_value_read(const struct pasta_gemma *trunk, const struct pasta_params *head, const struct pasta_gemma_pack *layout)
 {
-    pt hidden = pasta_gemma_packed(trunk, layout); /* [B,R,D] */
-    return pt_reshape(pt_linear(hidden, head->items[0].tensor, NULL), PT_SHAPE(-1));
+    return apply_head(head, pasta_gemma_packed(trunk, layout)); /* of [B,R,D] */
 }
 
 int64_t *pasta_value_prefix(const struct pasta_history *h, int n_turns, int room, int *length)
@@ -220,9 +250,9 @@ int64_t *pasta_value_prefix(const struct pasta_history *h, int n_turns, int room
     return ids;
 }
 
-/* Values at every read of one row, through one trunk. */
+/* Values at every read of one row, through one trunk; features [reads,D] are what the head reads, or NULL. */
 static pasta_status read_row(const struct pasta_gemma *trunk, const struct pasta_params *head, const struct pasta_row *row,
-                             enum pasta_pack_reads reads, double *out, struct pasta_err *err)
+                             enum pasta_pack_reads reads, double *out, float *features, struct pasta_err *err)
 {
     struct pasta_pack pack;
     pasta_pack_init(&pack, &row, 1, reads);
@@ -230,7 +260,10 @@ static pasta_status read_row(const struct pasta_gemma *trunk, const struct pasta
     float *values = pasta_malloc(n * sizeof *values);
     const bool grad = pt_grad_enable(false);
     pt_scope_open();
-    pt_copy_f32(pasta_value_read(trunk, head, &pack.layout), values);
+    pt hidden = pasta_gemma_packed(trunk, &pack.layout); /* [1,R,D] */
+    pt_copy_f32(apply_head(head, hidden), values);
+    if (features)
+        pt_copy_f32(hidden, features);
     const pasta_status st = pt_scope_close(err);
     pt_grad_enable(grad);
     for (size_t i = 0; i < n && st == PASTA_OK; i++)
@@ -242,7 +275,7 @@ static pasta_status read_row(const struct pasta_gemma *trunk, const struct pasta
 
 static pasta_status score_candidates(const struct pasta_value_model *m, const struct pasta_session *session,
                                      const struct pasta_history *history, const struct pasta_candidate *candidates, int n, double *f,
-                                     struct pasta_err *err)
+                                     float *features, struct pasta_err *err)
 {
     struct pasta_row row = {.n_forks = 1, .forks = pasta_calloc(1, sizeof *row.forks)};
     struct pasta_fork *fork = row.forks;
@@ -258,7 +291,7 @@ static pasta_status score_candidates(const struct pasta_value_model *m, const st
     if (st == PASTA_OK) {
         row.prefix = pasta_value_prefix(history, session->n_turns, m->max_tokens_q - longest, &row.n_prefix);
         fork->length = row.n_prefix;
-        st = read_row(m->f, &m->f_head, &row, PASTA_PACK_BRANCHES, f, err);
+        st = read_row(m->f, &m->f_head, &row, PASTA_PACK_BRANCHES, f, features, err);
     }
     pasta_row_release(&row);
     return st;
@@ -272,14 +305,35 @@ pasta_status pasta_value_model_score(const struct pasta_value_model *m, const st
     if (st != PASTA_OK)
         return st;
     if (n > 0)
-        st = score_candidates(m, session, &history, candidates, n, f, err);
+        st = score_candidates(m, session, &history, candidates, n, f, NULL, err);
     if (st == PASTA_OK && v) {
         struct pasta_row row = {.n_forks = 1, .forks = pasta_calloc(1, sizeof *row.forks)};
         row.prefix = pasta_value_prefix(&history, session->n_turns, m->max_tokens_v, &row.n_prefix);
         row.forks[0].length = row.n_prefix;
-        st = read_row(m->v, &m->v_head, &row, PASTA_PACK_FORKS, v, err);
+        st = read_row(m->v, &m->v_head, &row, PASTA_PACK_FORKS, v, NULL, err);
         pasta_row_release(&row);
     }
     pasta_history_release(&history);
     return st;
+}
+
+pasta_status pasta_value_model_features(const struct pasta_value_model *m, const struct pasta_session *session,
+                                        const struct pasta_candidate *candidates, int n, float *features, double *f, struct pasta_err *err)
+{
+    struct pasta_history history;
+    pasta_status st = pasta_history_init(&history, m->spm, session, session->n_turns, err);
+    if (st == PASTA_OK)
+        st = score_candidates(m, session, &history, candidates, n, f, features, err);
+    pasta_history_release(&history);
+    return st;
+}
+
+int64_t pasta_value_model_width(const struct pasta_value_model *m)
+{
+    return pasta_gemma_shape(m->f)->hidden_size;
+}
+
+double pasta_value_model_mean_reward(const struct pasta_value_model *m)
+{
+    return m->mean_reward;
 }

@@ -211,7 +211,7 @@ pasta_status pasta_value_train(struct pasta_value_model *model, const struct pas
         choose_measured(&t);
         t.order = pasta_malloc((size_t)t.train.n * sizeof *t.order);
         st = pasta_trainer_init(&t.trainer, model, settings, threads, err);
-        t.trainer.mean_reward = mean_reward(&t.train);
+        t.trainer.mean_reward = model->mean_reward = mean_reward(&t.train);
     }
     if (st == PASTA_OK && (st = open_run(&t, out, resume, err)) == PASTA_OK) {
         st = train(&t, err);

@@ -16,6 +16,8 @@
 #include "pasta/base/rng.h"
 #include "pasta/io/file.h"
 #include "pasta/value/iql.h"
+#include "pasta/value/reward.h"
+#include "../../src/value/trainer.h"
 
 /* --- losses ------------------------------------------------------------------------------------------------------- */
 
@@ -338,6 +340,111 @@ static void values_are_returns(void **state)
     }
 }
 
+/* --- the order of updates ------------------------------------------------------------------------------------------ */
+
+/* Q, by f of `m`, and V of every transition of the sessions, in their order. */
+static void values_of(const struct pasta_value_model *m, const struct pasta_sessions *sessions, double *q, double *v)
+{
+    struct pasta_err err = {0};
+    for (size_t i = 0, at = 0; i < sessions->n; i++) {
+        struct pasta_session history = sessions->items[i];
+        for (int t = 0; t < sessions->items[i].n_turns; t++, at++) {
+            const struct pasta_turn *turn = &sessions->items[i].turns[t];
+            struct pasta_candidate slate[COLUMNS];
+            double f[COLUMNS];
+            for (int l = 0; l < turn->n_columns; l++)
+                slate[l] = (struct pasta_candidate){turn->columns[l].prompt, turn->columns[l].category};
+            history.n_turns = t;
+            assert_int_equal(pasta_value_model_score(m, &history, slate, turn->n_columns, f, &v[at], &err), PASTA_OK);
+            q[at] = 0;
+            for (int l = 0; l < turn->n_columns; l++)
+                q[at] += f[l] / turn->n_columns;
+        }
+    }
+}
+
+/* Mean (r + gamma V(h') - Q)^2. */
+static double q_loss(const struct pasta_sessions *sessions, double discount, double mean_reward, const double *q, const double *v)
+{
+    double sum = 0;
+    int n = 0;
+    for (size_t i = 0; i < sessions->n; i++)
+        for (int t = 0; t < sessions->items[i].n_turns; t++, n++) {
+            const double next = t + 1 < sessions->items[i].n_turns ? v[n + 1] : 0;
+            const double u = pasta_turn_reward(&sessions->items[i].turns[t], false) - mean_reward + discount * next - q[n];
+            sum += u * u;
+        }
+    return sum / n;
+}
+
+static double v_loss(double expectile, const double *q_target, const double *v, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (q_target[i] < v[i] ? 1 - expectile : expectile) * (q_target[i] - v[i]) * (q_target[i] - v[i]);
+    return sum / n;
+}
+
+/* V by the target Q, then Q by the new V, then the target: what a step reports is what these give, computed one by one, and no other order does. */
+static void a_step_goes_in_the_order_stated(void **state)
+{
+    (void)state;
+    enum { MOST = SESSIONS * TURNS };
+    struct pasta_err err = {0};
+    struct pasta_sessions sessions = {0};
+    struct pasta_value_settings settings = base;
+    struct pasta_value_model *m = NULL;
+    struct pasta_trainer trainer;
+    struct pasta_episodes episodes = {0};
+    struct pasta_iql_stats stats;
+    const struct pasta_session *all[SESSIONS];
+    struct pasta_episode *batch[SESSIONS];
+    double q[MOST], v[MOST], q_target[MOST], new_q[MOST], new_v[MOST], unused[MOST];
+    bool initialised;
+    make_sessions(&sessions);
+    settings.choice_weight = 0;
+    assert_int_equal(pasta_value_model_new(&settings, "cpu", 7, &initialised, &m, &err), PASTA_OK);
+    for (int i = 0; i < SESSIONS; i++)
+        all[i] = &sessions.items[i];
+    assert_int_equal(pasta_episodes_init(&episodes, m, all, SESSIONS, false, &err), PASTA_OK);
+    for (int i = 0; i < SESSIONS; i++)
+        batch[i] = &episodes.items[i];
+    assert_int_equal(pasta_trainer_init(&trainer, m, &settings, 1, &err), PASTA_OK);
+    trainer.mean_reward = 0.4;
+    for (int step = 0; step < 3; step++) { /* so that f, its target and V are different things */
+        struct pasta_value_model target = *m;
+        target.f = trainer.target;
+        target.f_head = trainer.target_head;
+        values_of(m, &sessions, q, v);
+        values_of(&target, &sessions, q_target, unused);
+        float *head = pasta_malloc((size_t)pasta_value_model_width(m) * sizeof *head), *moved = pasta_malloc((size_t)pasta_value_model_width(m) * sizeof *moved),
+              *own = pasta_malloc((size_t)pasta_value_model_width(m) * sizeof *own);
+        pt_copy_f32(trainer.target_head.items[0].tensor, head);
+        assert_int_equal(pasta_iql_step(&trainer, (struct pasta_batch){batch, SESSIONS}, 0.1, &stats, &err), PASTA_OK);
+        values_of(m, &sessions, new_q, new_v);
+        const double by_new_v = q_loss(&sessions, settings.discount, 0.4, q, new_v), by_old_v = q_loss(&sessions, settings.discount, 0.4, q, v);
+        assert_true(fabs(stats.loss_q - by_new_v) < 1e-4 * by_new_v);
+        assert_true(fabs(by_old_v - by_new_v) > 0.1 * by_new_v);
+        const double loss_v = v_loss(settings.expectile, q_target, v, (int)episodes.transitions);
+        assert_true(fabs(stats.loss_v - loss_v) < 1e-4 * loss_v);
+        if (step > 0)
+            assert_true(fabs(v_loss(settings.expectile, q, v, (int)episodes.transitions) - loss_v) > 1e-2 * loss_v);
+        pt_copy_f32(trainer.target_head.items[0].tensor, moved);
+        pt_scope_open();
+        pt_copy_f32(pt_detach(m->f_head.items[0].tensor), own);
+        assert_int_equal(pt_scope_close(&err), PASTA_OK);
+        for (int64_t k = 0; k < pasta_value_model_width(m); k++)
+            assert_true(fabs(moved[k] - (head[k] + settings.polyak * ((double)own[k] - head[k]))) < 1e-6);
+        free(head);
+        free(moved);
+        free(own);
+    }
+    pasta_trainer_release(&trainer);
+    pasta_episodes_release(&episodes);
+    pasta_value_model_free(m);
+    pasta_sessions_release(&sessions);
+}
+
 static void scoring_together_equals_one_by_one(void **state)
 {
     (void)state;
@@ -378,6 +485,7 @@ int main(void)
         cmocka_unit_test(long_sessions_are_cut),
         cmocka_unit_test(held_out_sessions_are_drawn_from_all),
         cmocka_unit_test(values_are_returns),
+        cmocka_unit_test(a_step_goes_in_the_order_stated),
         cmocka_unit_test(scoring_together_equals_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

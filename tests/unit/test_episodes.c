@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "../../src/value/episodes.h"
+#include "pasta/value/reward.h"
 
 static void rewards_follow_the_rule(void **state)
 {

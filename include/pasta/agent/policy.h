@@ -6,6 +6,8 @@
  */
 #ifndef PASTA_AGENT_POLICY_H
 #define PASTA_AGENT_POLICY_H
+#include <stdbool.h>
+
 #include "pasta/base/err.h"
 #include "pasta/io/record.h"
 struct pasta_policy {
@@ -15,6 +17,7 @@ struct pasta_policy {
      * address, for policies that may know them. Safe from several threads. */
     pasta_status (*score)(void *ctx, const struct pasta_session *session, uint32_t person, uint64_t seed, uint32_t index,
                           const struct pasta_candidate *candidates, int n, double *scores, struct pasta_err *err);
+    bool at_random; /* scores are independent draws that know nothing: a slate at random */
 };
 struct pasta_policy pasta_policy_random(void);   /* scores at random */
 struct pasta_policy pasta_policy_baseline(void); /* the generator's own order: the paper's baseline */

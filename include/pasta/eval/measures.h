@@ -26,6 +26,8 @@ struct pasta_estimate pasta_spearman_pooled(const struct pasta_bootstrap *boot, 
 /* rho(a, y) - rho(b, y), both over all items: whether a ranks y better than b does. */
 struct pasta_estimate pasta_spearman_pooled_difference(const struct pasta_bootstrap *boot, const double *a, const double *b,
                                                        const double *y, const int32_t *cluster, int64_t n);
+/* Slope of the least-squares line of y on x, NAN where x is constant: 1 for a prediction x of y that is off by no more than a constant. */
+struct pasta_estimate pasta_slope(const struct pasta_bootstrap *boot, const double *x, const double *y, const int32_t *cluster, int64_t n);
 /* Each person's (or ranking's: any group's) own rho into rho[people]; NAN for people with fewer than `least` items or a constant side. */
 void pasta_spearman_of_people(const double *x, const double *y, const int32_t *cluster, int64_t n, int64_t people, int64_t least,
                               double *rho);

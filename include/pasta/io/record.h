@@ -49,8 +49,14 @@ struct pasta_turn {
     const char *critique;        /* or NULL */
     double seconds;              /* NAN: not recorded */
 };
+struct pasta_exploration {       /* how slates were drawn from the turns' scores (agent/slate_law.h) */
+    bool recorded;
+    double epsilon;              /* probability of a slate at random */
+    double temperature;          /* of the Gumbel noise on the scores of the others */
+};
 struct pasta_session {
     const char *session_id, *rater_id, *agent, *initial_prompt;
+    struct pasta_exploration exploration;
     enum pasta_source source;
     uint64_t seed;               /* below 2^53 */
     int user_type;               /* -1: unknown */

@@ -4,6 +4,8 @@
  * their input (history.h). A folder holds f/ and v/, each a Hugging Face GemmaForSequenceClassification with one label (score.weight
  * [1,D]): config.json, model.safetensors, tokenizer.model, tokenizer_config.json, whose model_max_length is the token limit l_q or l_v.
  *
+ * value.json says the mean reward of the training data, which rewards entered less of (iql.h): a return is Q and that for every turn to come.
+ *
  *     pasta_value_model_load("runs/pasta", "cpu", &m, &err);
  *     pasta_value_model_score(m, session, candidates, 25, f, NULL, &err);
  *     pasta_value_model_free(m);
@@ -21,7 +23,7 @@ pasta_status pasta_value_model_load(const char *dir, const char *device, struct 
  * with shared_trunk they are one. So the f/ of one run can be the start of another. */
 pasta_status pasta_value_model_new(const struct pasta_value_settings *settings, const char *device, uint64_t seed, bool *initialised,
                                    struct pasta_value_model **out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Writes f/ and v/ below `dir`, which exists. */
+/* Writes f/, v/ and value.json below `dir`, which exists. */
 pasta_status pasta_value_model_save(const struct pasta_value_model *m, const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;
 void pasta_value_model_free(struct pasta_value_model *m); /* NULL is legal */
 int64_t pasta_value_model_parameters(const struct pasta_value_model *m); /* scalars; a shared trunk counts once */
@@ -30,4 +32,10 @@ int64_t pasta_value_model_parameters(const struct pasta_value_model *m); /* scal
 pasta_status pasta_value_model_score(const struct pasta_value_model *m, const struct pasta_session *session,
                                      const struct pasta_candidate *candidates, int n, double *f, double *v,
                                      struct pasta_err *err) PASTA_MUST_CHECK;
+/* The same with what f's head reads: features [n,D], D = pasta_value_model_width. n >= 1. */
+pasta_status pasta_value_model_features(const struct pasta_value_model *m, const struct pasta_session *session,
+                                        const struct pasta_candidate *candidates, int n, float *features, double *f,
+                                        struct pasta_err *err) PASTA_MUST_CHECK;
+int64_t pasta_value_model_width(const struct pasta_value_model *m);
+double pasta_value_model_mean_reward(const struct pasta_value_model *m); /* NAN: the folder does not say */
 #endif

@@ -1,0 +1,350 @@
+/* What agents would get, from sessions that another agent played: no rater is asked.
+ *
+ * Every agent scores all candidates of every logged turn, after the history as it was; that and its exploration (agent.epsilon,
+ * agent.temperature) say how likely it shows which slate (agent/slate_law.h), and eval/off_policy.h does the rest. Features of a slate are what
+ * the head of f reads, averaged over its candidates, and 1: of the agent's own trunk, and of the first agent's for random and baseline.
+ */
+#include "evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pasta/agent/policy.h"
+#include "pasta/agent/slate_law.h"
+#include "pasta/base/threads.h"
+#include "pasta/eval/off_policy.h"
+#include "pasta/tensor/pt.h"
+#include "pasta/value/reward.h"
+#include "record_files.h"
+
+/* --- which sessions --- */
+
+static bool is_listed(const struct pasta_turn *turn)
+{
+    unsigned categories = 0, shown = 0;
+    for (int i = 0; i < turn->n_candidates; i++) {
+        categories |= 1u << turn->candidates[i].category;
+        for (int j = 0; j < i; j++)
+            if (strcmp(turn->candidates[i].prompt, turn->candidates[j].prompt) == 0)
+                return false;
+    }
+    for (int l = 0; l < turn->n_columns; l++) {
+        if (turn->columns[l].candidate < 0)
+            return false;
+        shown |= 1u << turn->candidates[turn->columns[l].candidate].category;
+    }
+    return __builtin_popcount(categories) >= turn->n_columns && __builtin_popcount(shown) == turn->n_columns;
+}
+
+/* Keeps sessions of which it is known what else could have been shown. */
+static void keep_listed(struct evaluate_offline *o)
+{
+    struct pasta_sessions *s = &o->sessions;
+    const size_t given = s->n;
+    s->n = 0;
+    for (size_t i = 0; i < given; i++) {
+        bool listed = true;
+        for (int t = 0; t < s->items[i].n_turns; t++)
+            listed = listed && is_listed(&s->items[i].turns[t]);
+        if (listed)
+            s->items[s->n++] = s->items[i];
+    }
+    o->left_out = (int64_t)(given - s->n);
+}
+
+static int by_rater(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void number_people(struct evaluate_offline *o)
+{
+    const size_t n = o->sessions.n;
+    const char **ids = pasta_malloc(n * sizeof *ids);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = o->sessions.items[i].rater_id;
+    qsort(ids, n, sizeof *ids, by_rater);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(ids[i], ids[o->people - 1]) != 0)
+            ids[o->people++] = ids[i];
+    o->person = pasta_malloc(n * sizeof *o->person);
+    for (size_t i = 0; i < n; i++)
+        o->person[i] = (int32_t)((const char **)bsearch(&o->sessions.items[i].rater_id, ids, (size_t)o->people, sizeof *ids, by_rater) - ids);
+    free(ids);
+}
+
+static void reward_turns(struct evaluate_offline *o)
+{
+    const struct pasta_value_settings *set = &o->context->config.value;
+    const bool versus = strcmp(set->reward, "versus") == 0;
+    for (size_t i = 0; i < o->sessions.n; i++)
+        o->horizon = o->sessions.items[i].n_turns > o->horizon ? o->sessions.items[i].n_turns : o->horizon;
+    o->reward = pasta_malloc(o->sessions.n * (size_t)o->horizon * sizeof *o->reward);
+    for (size_t i = 0; i < o->sessions.n; i++) {
+        const struct pasta_session *s = &o->sessions.items[i];
+        double factor = 1;
+        for (int t = 0; t < o->horizon; t++, factor *= set->discount) {
+            o->reward[i * (size_t)o->horizon + (size_t)t] = t < s->n_turns ? pasta_turn_reward(&s->turns[t], versus) : NAN;
+            o->length += t < s->n_turns ? factor / (double)o->sessions.n : 0;
+        }
+    }
+}
+
+/* --- opening --- */
+
+pasta_status evaluate_offline_open(struct pasta_context *context, const struct evaluate_inputs *in, struct evaluate_offline *out,
+                                   struct pasta_err *err)
+{
+    struct evaluate_offline o = {.context = context, .n = EVALUATE_LEARNT + in->n_agents};
+    pasta_status status = PASTA_OK;
+    o.agents = pasta_calloc((size_t)o.n, sizeof *o.agents);
+    o.agents[EVALUATE_RANDOM].name = "random";
+    o.agents[EVALUATE_BASELINE].name = "baseline";
+    for (int i = 0; i < in->logged.count && status == PASTA_OK; i++)
+        status = records_sessions(in->logged.items[i], &o.sessions, err);
+    if (status == PASTA_OK)
+        keep_listed(&o);
+    if (status == PASTA_OK && o.sessions.n == 0)
+        status = pasta_fail(err, PASTA_ERR_INPUT, "--logged: expected sessions whose turns list all candidates (distinct prompts, at least as many "
+                            "categories as columns), which of them were shown, and one of a category; found none among %lld",
+                            (long long)o.left_out);
+    for (int i = 0; i < in->n_agents && status == PASTA_OK; i++) {
+        o.agents[EVALUATE_LEARNT + i].name = in->agents[i].name;
+        status = pasta_value_model_load(in->agents[i].dir, context->config.device, &o.agents[EVALUATE_LEARNT + i].model, err);
+    }
+    if (status == PASTA_OK) {
+        number_people(&o);
+        reward_turns(&o);
+        *out = o;
+    } else {
+        evaluate_offline_release(&o);
+    }
+    return status;
+}
+
+void evaluate_offline_release(struct evaluate_offline *o)
+{
+    for (int i = 0; i < o->n; i++) {
+        struct evaluate_offline_agent *a = &o->agents[i];
+        double *const arrays[] = {a->q, a->fitted, a->slates, a->items, a->doubly};
+        for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++)
+            free(arrays[j]);
+        pasta_value_model_free(a->model);
+    }
+    free(o->agents);
+    free(o->person);
+    free(o->reward);
+    pasta_sessions_release(&o->sessions);
+    *o = (struct evaluate_offline){0};
+}
+
+/* --- scoring what was logged --- */
+
+/* What is known of an agent's way with every logged turn. */
+struct seen {
+    int64_t features;              /* D, the constant included */
+    float *shown, *policy;         /* [n,H,D] */
+    double *by_slates, *by_items;  /* weights [n,H] */
+};
+struct scoring {
+    struct evaluate_offline *offline;
+    struct seen *seen;             /* [agents] */
+    struct pasta_progress *progress;
+};
+
+static size_t place(const struct evaluate_offline *o, int64_t session, int turn)
+{
+    return (size_t)session * (size_t)o->horizon + (size_t)turn;
+}
+
+/* Whose trunk reads for this agent. */
+static int reader_of(int agent)
+{
+    return agent < EVALUATE_LEARNT ? EVALUATE_LEARNT : agent;
+}
+
+/* Expected features of a slate: weight[c] / slate times those of candidate c. */
+static void average(const float *features, const double *weight, int n, int64_t width, int slate, float *out)
+{
+    for (int64_t k = 0; k < width; k++) {
+        double sum = 0;
+        for (int c = 0; c < n; c++)
+            sum += weight[c] * features[c * width + k];
+        out[k] = (float)(sum / slate);
+    }
+    out[width] = 1;
+}
+
+static void set_weights(const struct pasta_slate_law *logging, const struct pasta_slate_law *law, bool explored, const int *picks, int slate,
+                        double *by_slates, double *by_items)
+{
+    const double own = pasta_slate_law_probability(law, picks, slate);
+    *by_slates = explored || own >= 1 ? own / pasta_slate_law_probability(logging, picks, slate) : NAN;
+    *by_items = pasta_slate_item_weight(logging, law->inclusion, picks, slate);
+}
+
+/* The law of the logged slate. Where it is not known, *law stays as it was, and weights are NAN. */
+static pasta_status logging_law(const struct pasta_session *session, const struct pasta_turn *turn, int number, const int *picks,
+                                struct pasta_slate_law *law, bool *known, struct pasta_err *err)
+{
+    const struct pasta_exploration *e = &session->exploration;
+    *known = e->recorded && (turn->scores || e->epsilon >= 1) &&
+             pasta_slate_law_init(law, turn->candidates, turn->scores, turn->n_candidates, turn->n_columns, e->epsilon, e->temperature);
+    if (!*known || pasta_slate_law_probability(law, picks, turn->n_columns) > 0)
+        return PASTA_OK;
+    pasta_slate_law_release(law);
+    return pasta_fail(err, PASTA_ERR_INPUT, "session %s, turn %d: expected a slate that its scores and its exploration (epsilon %g, temperature %g) "
+                      "can give, found one that they cannot", session->session_id, number, e->epsilon, e->temperature);
+}
+
+static pasta_status score_turn(const struct scoring *s, int64_t i, int t, const struct pasta_session *before, struct pasta_err *err)
+{
+    struct evaluate_offline *o = s->offline;
+    const struct pasta_agent_settings *set = &o->context->config.agent;
+    const struct pasta_session *session = &o->sessions.items[i];
+    const struct pasta_turn *turn = &session->turns[t];
+    const int n = turn->n_candidates, L = turn->n_columns;
+    int picks[PASTA_MAX_SLATE];
+    struct pasta_slate_law logging = {0};
+    bool known;
+    double *shown = pasta_calloc((size_t)n, sizeof *shown), *scores = pasta_malloc((size_t)n * sizeof *scores);
+    float *features = NULL;
+    for (int l = 0; l < L; l++)
+        shown[picks[l] = turn->columns[l].candidate] = 1;
+    pasta_status status = logging_law(session, turn, t + 1, picks, &logging, &known, err);
+    /* from the last to the first, which reads for those before it as well */
+    for (int a = o->n - 1; a >= 0 && status == PASTA_OK; a--) {
+        struct evaluate_offline_agent *agent = &o->agents[a];
+        struct seen *seen = &s->seen[a];
+        const int64_t width = seen->features - 1;
+        const size_t at = place(o, i, t);
+        struct pasta_slate_law law;
+        if (agent->model) {
+            free(features);
+            features = pasta_malloc((size_t)(n * width) * sizeof *features);
+            status = pasta_value_model_features(agent->model, before, turn->candidates, n, features, scores, err);
+            for (int l = 0; l < L && status == PASTA_OK; l++)
+                agent->q[at] += scores[picks[l]] / L;
+            if (status == PASTA_OK)
+                average(features, shown, n, width, L, seen->shown + at * (size_t)seen->features);
+        } else {
+            const struct pasta_policy policy = pasta_policy_named(agent->name);
+            status = policy.score(policy.ctx, before, 0, session->seed, (uint32_t)i, turn->candidates, n, scores, err);
+        }
+        if (status != PASTA_OK ||
+            !pasta_slate_law_init(&law, turn->candidates, scores, n, L, a == EVALUATE_RANDOM ? 1 : set->epsilon, a == EVALUATE_RANDOM ? 0 : set->temperature))
+            continue;
+        average(features, law.inclusion, n, width, L, seen->policy + at * (size_t)seen->features);
+        if (known)
+            set_weights(&logging, &law, session->exploration.epsilon > 0 || session->exploration.temperature > 0, picks, L, &seen->by_slates[at],
+                        &seen->by_items[at]);
+        pasta_slate_law_release(&law);
+    }
+    pasta_slate_law_release(&logging);
+    free(features);
+    free(scores);
+    free(shown);
+    return status;
+}
+
+static pasta_status score_session(void *ctx, int64_t i, int worker, struct pasta_err *err)
+{
+    const struct scoring *s = ctx;
+    struct pasta_session before = s->offline->sessions.items[i];
+    const int turns = before.n_turns;
+    pasta_status status = PASTA_OK;
+    (void)worker;
+    pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
+    if (pasta_stop_asked())
+        return pasta_fail(err, PASTA_ERR_STOPPED, "stopped; --resume begins anew");
+    for (int t = 0; t < turns && status == PASTA_OK; t++) {
+        before.n_turns = t;
+        status = score_turn(s, i, t, &before, err);
+    }
+    pasta_progress_add(s->progress, 1);
+    return status;
+}
+
+/* --- the estimates --- */
+
+static double *undefined(size_t n)
+{
+    double *values = pasta_malloc(n * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = NAN;
+    return values;
+}
+
+static void seen_init(const struct evaluate_offline *o, int agent, struct seen *seen)
+{
+    const size_t turns = o->sessions.n * (size_t)o->horizon;
+    seen->features = pasta_value_model_width(o->agents[reader_of(agent)].model) + 1;
+    seen->policy = pasta_calloc(turns * (size_t)seen->features, sizeof *seen->policy);
+    if (agent >= EVALUATE_LEARNT)
+        seen->shown = pasta_calloc(turns * (size_t)seen->features, sizeof *seen->shown);
+    seen->by_slates = undefined(turns);
+    seen->by_items = undefined(turns);
+}
+
+static void seen_release(struct seen *seen)
+{
+    free(seen->shown);
+    free(seen->policy);
+    free(seen->by_slates);
+    free(seen->by_items);
+}
+
+void evaluate_offline_ratings(const struct evaluate_offline *o, double *values)
+{
+    for (size_t i = 0; i < o->sessions.n; i++)
+        values[i] = 1 + 9 * values[i] / o->length;
+}
+
+static void estimate(struct evaluate_offline *o, int agent, const struct seen *seen)
+{
+    struct evaluate_offline_agent *a = &o->agents[agent];
+    const struct pasta_config *config = &o->context->config;
+    struct pasta_logged logged = {.n = (int64_t)o->sessions.n, .horizon = o->horizon, .features = (int)seen[agent].features,
+                                  .shown = seen[reader_of(agent)].shown, .policy = seen[agent].policy, .reward = o->reward, .person = o->person,
+                                  .discount = config->value.discount, .ridge = config->evaluate.ridge};
+    double unused;
+    a->fitted = undefined(o->sessions.n);
+    a->slates = undefined(o->sessions.n);
+    a->items = undefined(o->sessions.n);
+    a->doubly = undefined(o->sessions.n);
+    pasta_off_policy_fitted(&logged, a->fitted);
+    logged.weight = seen[agent].by_slates;
+    pasta_off_policy_weighted(&logged, a->slates, &a->left_slates);
+    logged.weight = seen[agent].by_items;
+    pasta_off_policy_weighted(&logged, a->items, &a->left_items);
+    pasta_off_policy_doubly(&logged, a->doubly, &unused);
+    evaluate_offline_ratings(o, a->fitted);
+    evaluate_offline_ratings(o, a->slates);
+    evaluate_offline_ratings(o, a->items);
+    evaluate_offline_ratings(o, a->doubly);
+}
+
+pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *err)
+{
+    struct pasta_progress progress;
+    struct seen *seen = pasta_calloc((size_t)o->n, sizeof *seen);
+    const struct scoring scoring = {o, seen, &progress};
+    for (int a = 0; a < o->n; a++) {
+        seen_init(o, a, &seen[a]);
+        if (a >= EVALUATE_LEARNT)
+            o->agents[a].q = pasta_calloc(o->sessions.n * (size_t)o->horizon, sizeof *o->agents[a].q);
+    }
+    if (o->left_out)
+        pasta_warn("--logged: %lld of %lld sessions are left out: they do not list what else could have been shown", (long long)o->left_out,
+                   (long long)(o->left_out + (int64_t)o->sessions.n));
+    pasta_progress_init(&progress, "logged", "sessions", (int64_t)o->sessions.n);
+    const pasta_status status = pasta_parallel_for((int64_t)o->sessions.n, o->context->threads, score_session, (void *)(uintptr_t)&scoring, err);
+    pasta_progress_done(&progress);
+    for (int a = 0; a < o->n && status == PASTA_OK; a++)
+        estimate(o, a, seen);
+    for (int a = 0; a < o->n; a++)
+        seen_release(&seen[a]);
+    free(seen);
+    return status;
+}

@@ -133,9 +133,10 @@ static pasta_status info_sessions(const char *path, struct pasta_err *err)
     struct pasta_sessions s = {0};
     pasta_status status = pasta_sessions_read(path, 0, NULL, &s, err);
     if (status == PASTA_OK) {
-        size_t turns = 0, chosen = 0;
+        size_t turns = 0, chosen = 0, checks = 0;
         double ratings = 0, sum = 0;
-        for (size_t i = 0; i < s.n; i++)
+        for (size_t i = 0; i < s.n; i++) {
+            checks += (size_t)s.items[i].n_checks;
             for (int t = 0; t < s.items[i].n_turns; t++) {
                 const struct pasta_turn *turn = &s.items[i].turns[t];
                 turns++;
@@ -145,9 +146,12 @@ static pasta_status info_sessions(const char *path, struct pasta_err *err)
                     sum += turn->rating;
                 }
             }
+        }
         printf("%s: pasta.session/1, %zu sessions, %zu turns, %zu choices", path, s.n, turns, chosen);
         if (ratings > 0)
             printf(", mean rating %.3f (n = %.0f)", sum / ratings, ratings);
+        if (checks)
+            printf(", %zu checks", checks);
         putchar('\n');
     }
     pasta_sessions_release(&s);

@@ -99,6 +99,7 @@ pasta_status replay_session(const struct replay *r, struct pasta_rater rater, ui
     s.source = rater.source;
     s.seed = seed;
     s.turn_utility = NULL;
+    s.n_checks = 0; /* the person's, who is not replayed */
     s.turns = pasta_arena_alloc(arena, (size_t)s.n_turns * sizeof *s.turns);
     for (int t = 0; t < recorded->n_turns; t++) {
         struct pasta_answer answer;

@@ -45,6 +45,8 @@ sed '2s/"choice":[0-9-]*/"choice":99/' $good/sessions.jsonl >"$work/choice.jsonl
 bad 3 "choice.jsonl:2: .*choice"     "${train[@]}" --sessions "$work/choice.jsonl"
 sed '3s/"initial_prompt":"[^"]*"/"initial_prompt":5/' $good/sessions.jsonl >"$work/type.jsonl"
 bad 3 "type.jsonl:3: .*initial_prompt.*expected a string, found a number" "${train[@]}" --sessions "$work/type.jsonl"
+sed '2s/}$/,"checks":[{"after_turn":9,"kind":"attention"}]}/' $good/sessions.jsonl >"$work/checks.jsonl"
+bad 3 "checks.jsonl:2: checks.0..after_turn: expected a whole number from 0 to [0-9]*, found 9" "${train[@]}" --sessions "$work/checks.jsonl"
 bad 3 "preferences.jsonl:1: .*schema" "${train[@]}" --sessions $good/preferences.jsonl
 bad 2 "--sessions"                   "${train[@]}"
 

@@ -53,6 +53,19 @@ run_code() { "$@" >"$work/stdout" 2>"$work/stderr"; echo $?; }
 code=$(run_code pasta --sessions "$work/few.jsonl")
 [ "$code" = 0 ] || [ "$code" = 3 ] || { fail "few candidates: exit $code"; cat "$work/stderr"; }
 
+# Checks stand beside the turns: whoever reads turns learns the same from them.
+change checked 't = s["turns"][0]; s["checks"] = [{"after_turn": 1, "kind": "repeat", "slate": t["slate"][::-1], "repeat_of": 1, "choice": 0}, {"after_turn": 1, "kind": "attention", "slate": t["slate"][::-1], "expected": 0, "choice": None, "seconds": 1.5}]'
+sane checked
+cp "$work/pasta/f/model.safetensors" "$work/f"; cp "$work/users/user_model.safetensors" "$work/u"
+change unchecked 'pass'
+sane unchecked
+cmp -s "$work/f" "$work/pasta/f/model.safetensors" || fail "pasta-train-pasta learns from checks"
+cmp -s "$work/u" "$work/users/user_model.safetensors" || fail "pasta-train-user-model learns from checks"
+run 0 "$bin/pasta-info" "$work/checked.jsonl"
+grep -q ", $((2 * $(wc -l <"$work/checked.jsonl"))) checks\$" "$work/stdout" || { fail "pasta-info does not count checks"; cat "$work/stdout"; }
+run 0 "$bin/pasta-simulate" --config $config --user-model "$work/users" --features "$work/features" --replay "$work/checked.jsonl" --out "$work/replayed"
+grep -q '"checks"' "$work/replayed/sessions.jsonl" && fail "a replay has the checks of the person"
+
 # Ten thousand words: cut where the paper cuts, and where it cannot be cut, said.
 change long 't = s["turns"][0]; t["slate"][0]["prompt"] = " ".join(["kite"] * 10000); t["candidates"][max(t["slate"][0]["candidate"], 0)]["prompt"] = t["slate"][0]["prompt"]'
 code=$(run_code pasta --sessions "$work/long.jsonl")

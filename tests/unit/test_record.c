@@ -57,7 +57,14 @@ static const char *write_text(const char *name, const char *text)
     "\"vs_previous\":\"better\",\"critique\":\"too dark\",\"seconds\":3.5}"
 #define HEAD(schema) "{\"schema\":\"" schema "\",\"session_id\":\"s1\",\"rater_id\":\"r1\",\"source\":\"sketch\",\"agent\":\"baseline\"," \
     "\"seed\":123,\"initial_prompt\":\"an animal\",\"user_type\":3,\"turns\":["
-#define SESSION HEAD("pasta.session/1") TURN1 "," TURN2 "]}"
+/* Turn 1 again, its columns the other way round; and a slate whose second column is to be chosen. */
+#define REPEAT                                                                                                             \
+    "{\"after_turn\":1,\"kind\":\"repeat\",\"slate\":[{\"prompt\":\"ein B\xc3\xa4r\",\"category\":\"style\"," IMAGES("y") "}," \
+    "{\"prompt\":\"a \\\"dog\\\"\\n\",\"category\":\"creative\",\"candidate\":1," IMAGES("x") "}],\"repeat_of\":1,\"choice\":1}"
+#define ATTENTION                                                                                                          \
+    "{\"after_turn\":2,\"kind\":\"attention\",\"slate\":[{\"prompt\":\"u\",\"category\":\"expand\"," IMAGES("u") "}," \
+    "{\"prompt\":\"v\",\"category\":\"expand\"," IMAGES("v") "}],\"expected\":1,\"choice\":null,\"seconds\":0.5}"
+#define SESSION HEAD("pasta.session/1") TURN1 "," TURN2 "],\"checks\":[" REPEAT "," ATTENTION "]}"
 
 static void session_round_trip(void **state)
 {
@@ -88,9 +95,53 @@ static void session_round_trip(void **state)
     assert_true(t->rating == 7.25 && t->seconds == 3.5);
     assert_int_equal(t->versus, PASTA_BETTER);
     assert_string_equal(t->critique, "too dark");
+    assert_int_equal(s.n_checks, 2);
+    const struct pasta_check *c = &s.checks[0];
+    assert_int_equal(c->kind, PASTA_CHECK_REPEAT);
+    assert_true(c->after_turn == 1 && c->repeat_of == 1 && c->choice == 1 && isnan(c->seconds));
+    assert_int_equal(c->expected, -1);
+    assert_ptr_equal(c->columns[1].prompt, s.turns[0].candidates[1].prompt);
+    assert_int_equal(pasta_column_in(&s.turns[0], &c->columns[0]), 1);
+    assert_int_equal(pasta_column_in(&s.turns[0], &c->columns[1]), 0);
+    assert_int_equal(pasta_column_in(&s.turns[1], &c->columns[1]), -1);
+    c = &s.checks[1];
+    assert_int_equal(c->kind, PASTA_CHECK_ATTENTION);
+    assert_true(c->after_turn == 2 && c->repeat_of == 0 && c->expected == 1 && c->choice == -1 && c->seconds == 0.5);
+    assert_int_equal(c->columns[1].candidate, -1);
     struct pasta_str text = {0};
     pasta_session_print(&s, &text);
     assert_string_equal(text.data, SESSION "\n");
+    pasta_str_release(&text);
+    pasta_arena_release(&arena);
+}
+
+/* A turn whose columns are all alike, repeated: they are told apart by their place alone. No checks, and none that are written, are the same. */
+static void checks_of_equal_columns_and_none(void **state)
+{
+    (void)state;
+    static const char *const column = "{\"prompt\":\"c\",\"category\":\"subject\"," IMAGES("z") "}";
+    static const char *const turn = "{\"turn\":1,\"slate\":[%s,%s],\"choice\":1}";
+    static const char *const check = "{\"after_turn\":1,\"kind\":\"repeat\",\"slate\":[%s,%s],\"repeat_of\":1,\"choice\":0}";
+    struct pasta_str line = {0}, text = {0};
+    struct pasta_err err = {0};
+    struct pasta_arena arena = {0};
+    struct pasta_session s;
+    pasta_str_add(&line, HEAD("pasta.session/1"));
+    pasta_str_printf(&line, turn, column, column);
+    pasta_str_add(&line, "],\"checks\":[");
+    pasta_str_printf(&line, check, column, column);
+    pasta_str_add(&line, "]}");
+    assert_int_equal(pasta_session_parse(line.data, line.length, "f:1", &arena, &s, &err), PASTA_OK);
+    assert_int_equal(pasta_column_in(&s.turns[0], &s.checks[0].columns[1]), 0);
+    for (int i = 0; i < 2; i++) {
+        const char *none = i ? HEAD("pasta.session/1") TURN1 "],\"checks\":[]}" : HEAD("pasta.session/1") TURN1 "],\"checks\":null}";
+        assert_int_equal(pasta_session_parse(none, strlen(none), "f:1", &arena, &s, &err), PASTA_OK);
+        assert_int_equal(s.n_checks, 0);
+        pasta_str_clear(&text);
+        pasta_session_print(&s, &text);
+        assert_string_equal(text.data, HEAD("pasta.session/1") TURN1 "]}\n");
+    }
+    pasta_str_release(&line);
     pasta_str_release(&text);
     pasta_arena_release(&arena);
 }
@@ -141,6 +192,30 @@ static const struct {
     {"\"s1\"", "\"\\\\\\u0000\"", "f:1: expected text, found a NUL character"},
     {"\"turns\"", "\"turns\":[],\"other\"", "f:1: turns: expected 1 to 64 items, found 0"},
     {"\"turns\":[", "\"turns\":[7,", "f:1: turns[0]: expected an object, found a number"},
+    {"\"checks\":[", "\"checks\":7,\"others\":[", "f:1: checks: expected an array, found a number"},
+    {"\"checks\":[", "\"checks\":[[],", "f:1: checks[0]: expected an object, found an array"},
+    {"\"after_turn\":1", "\"after_turn\":3", "f:1: checks[0].after_turn: expected a whole number from 0 to 2, found 3"},
+    {"\"after_turn\":2", "\"after_turn\":0", "f:1: checks[1].after_turn: expected a whole number from 1 to 2, found 0"},
+    {"\"repeat\"", "\"again\"", "f:1: checks[0].kind: expected \"attention\" or \"repeat\", found \"again\""},
+    {"\"repeat_of\":1", "\"repeat_of\":2", "f:1: checks[0].repeat_of: expected a whole number from 1 to 1, found 2"},
+    {"\"repeat_of\":1", "\"repeat_of\":0", "f:1: checks[0].repeat_of: expected a whole number from 1 to 1, found 0"},
+    {"\"repeat_of\":1", "\"repeat_of\":null", "f:1: checks[0].repeat_of: expected a whole number, found null"},
+    {"\"repeat_of\":1", "\"repeat_of\":1,\"expected\":0", "f:1: checks[0].expected: expected nothing in a check of kind repeat, found a value"},
+    {"\"expected\":1", "\"expected\":2", "f:1: checks[1].expected: expected a whole number from 0 to 1, found 2"},
+    {"\"expected\":1,", "", "f:1: checks[1].expected: expected a whole number, found nothing"},
+    {"\"expected\":1", "\"expected\":1,\"repeat_of\":1", "f:1: checks[1].repeat_of: expected nothing in a check of kind attention, found a value"},
+    {"\"slate\":[{\"prompt\":\"ein B", "\"slate\":[{\"prompt\":\"ein b", "f:1: checks[0].slate: expected the columns of turn 1 in any order, found others"},
+    {IMAGES("y") "},{\"prompt\":\"a \\\"dog\\\"\\n\",\"category\":\"creative\",\"candidate\":1," IMAGES("x") "}],\"repeat_of\"", IMAGES("y") "}],\"repeat_of\"",
+     "f:1: checks[0].slate: expected the columns of turn 1 in any order, found others"}, /* a column too few */
+    {"\"candidate\":1," IMAGES("x") "}],\"repeat_of\"", "\"candidate\":1," IMAGES("w") "}],\"repeat_of\"",
+     "f:1: checks[0].slate: expected the columns of turn 1 in any order, found others"},
+    {"{\"prompt\":\"a \\\"dog\\\"\\n\",\"category\":\"creative\",\"candidate\":1," IMAGES("x") "}],\"repeat_of\"",
+     "{\"prompt\":\"ein B\xc3\xa4r\",\"category\":\"style\"," IMAGES("y") "}],\"repeat_of\"",
+     "f:1: checks[0].slate: expected the columns of turn 1 in any order, found others"}, /* one of them twice */
+    {"\"choice\":1}", "\"choice\":2}", "f:1: checks[0].choice: expected a whole number from 0 to 1, found 2"},
+    {",\"choice\":1}", "}", "f:1: checks[0].choice: expected a column or null, found nothing"},
+    {"\"u0\"", "\"\"", "f:1: checks[1].slate[0].images[0].id: expected a string, found an empty one"},
+    {"0.5}", "-0.5}", "f:1: checks[1].seconds: expected a number from 0 to inf, found -0.5"},
     {"\"seed\":123,", "\"seed\":123;", NULL}, /* the column is the parser's business */
 };
 
@@ -419,6 +494,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(session_round_trip),
+        cmocka_unit_test(checks_of_equal_columns_and_none),
         cmocka_unit_test(unknown_fields_are_tolerated),
         cmocka_unit_test(broken_sessions_are_refused),
         cmocka_unit_test(truncated_lines_are_refused),

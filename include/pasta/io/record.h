@@ -21,6 +21,7 @@ enum pasta_category { PASTA_REPHRASE, PASTA_EXPAND, PASTA_STYLE, PASTA_SUBJECT, 
 extern const char *const pasta_category_names[PASTA_CATEGORIES];
 enum pasta_source { PASTA_SOURCE_HUMAN, PASTA_SOURCE_SKETCH, PASTA_SOURCE_SIMULATED };
 enum pasta_versus { PASTA_VERSUS_NONE, PASTA_WORSE, PASTA_SAME, PASTA_BETTER }; /* answer against the turn before */
+enum pasta_check_kind { PASTA_CHECK_ATTENTION, PASTA_CHECK_REPEAT };
 
 struct pasta_image_ref {
     const char *id;  /* SHA-256 of what made the image; file images/ab/ID.png, ab the first two digits */
@@ -54,6 +55,16 @@ struct pasta_exploration {       /* how slates were drawn from the turns' scores
     double epsilon;              /* probability of a slate at random */
     double temperature;          /* of the Gumbel noise on the scores of the others */
 };
+struct pasta_check {             /* shown between turns to learn about the rater: no part of the session's course */
+    int after_turn;              /* 0..n_turns */
+    enum pasta_check_kind kind;
+    int n_columns;
+    struct pasta_column *columns; /* of a repeat: those of turn repeat_of, in any order; pasta_column_in says which is which */
+    int expected;                /* attention: the column that whoever looks chooses; -1: a repeat, which expects the choice of repeat_of */
+    int repeat_of;               /* repeat: the number of a turn, 1..after_turn; 0: an attention check */
+    int choice;                  /* column index of this slate, -1: none */
+    double seconds;              /* NAN: not recorded */
+};
 struct pasta_session {
     const char *session_id, *rater_id, *agent, *initial_prompt;
     struct pasta_exploration exploration;
@@ -63,6 +74,8 @@ struct pasta_session {
     double *turn_utility;        /* true utility of the chosen column per turn [n_turns], or NULL: in memory only, never written */
     int n_turns;
     struct pasta_turn *turns;    /* turn number = index + 1 */
+    int n_checks;                /* 0 when there were none */
+    struct pasta_check *checks;  /* in the order in which they were shown */
 };
 struct pasta_preference {
     const char *prompt, *image[2], *user_id; /* user_id may be NULL */
@@ -98,6 +111,8 @@ pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *sk
 /* Parse one line into *out (strings in arena). `where` is "FILE:LINE". */
 pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
                                  struct pasta_err *err) PASTA_MUST_CHECK;
+/* The first column of the turn with the same prompt and the same images in the same order; -1: none. */
+int pasta_column_in(const struct pasta_turn *turn, const struct pasta_column *column);
 /* Append one line with its newline. Rankings are only read. */
 void pasta_session_print(const struct pasta_session *s, struct pasta_str *out);
 void pasta_preference_print(const struct pasta_preference *p, struct pasta_str *out);

@@ -1,0 +1,106 @@
+#include <math.h>
+#include <string.h>
+
+#include "record_slate.h"
+
+static const char *const kind_names[] = {"attention", "repeat"};
+enum { MAX_CHECKS = 1 << 8 };
+
+static bool same_column(const struct pasta_column *a, const struct pasta_column *b)
+{
+    if (a->n_images != b->n_images || strcmp(a->prompt, b->prompt) != 0)
+        return false;
+    for (int i = 0; i < a->n_images; i++)
+        if (strcmp(a->images[i].id, b->images[i].id) != 0)
+            return false;
+    return true;
+}
+
+int pasta_column_in(const struct pasta_turn *turn, const struct pasta_column *column)
+{
+    for (int l = 0; l < turn->n_columns; l++)
+        if (same_column(&turn->columns[l], column))
+            return l;
+    return -1;
+}
+
+/* --- reading --- */
+
+/* Does the check show each column of the turn once? Equal columns are found one after the other. */
+static bool is_repeated(const struct pasta_check *check, const struct pasta_turn *turn)
+{
+    bool used[PASTA_MAX_SLATE] = {false};
+    for (int l = 0; l < check->n_columns; l++) {
+        int at = 0;
+        while (at < turn->n_columns && (used[at] || !same_column(&turn->columns[at], &check->columns[l])))
+            at++;
+        if (at == turn->n_columns)
+            return false;
+        used[at] = true;
+    }
+    return check->n_columns == turn->n_columns;
+}
+
+/* What the right answer is: a column that is said, or the one that was chosen before. */
+static void parse_answer_key(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const struct pasta_session *s,
+                             struct pasta_check *check)
+{
+    const char *const none = check->kind == PASTA_CHECK_REPEAT ? "expected" : "repeat_of";
+    if (pasta_json_has(obj, none))
+        pasta_fields_fail(f, at, none, "expected nothing in a check of kind %s, found a value", kind_names[check->kind]);
+    if (check->kind == PASTA_CHECK_ATTENTION) {
+        check->columns = pasta_slate_parse(f, at, obj, NULL, &check->n_columns);
+        check->expected = (int)pasta_fields_int(f, at, obj, "expected", 0, check->n_columns - 1);
+        return;
+    }
+    check->repeat_of = (int)pasta_fields_int(f, at, obj, "repeat_of", 1, check->after_turn);
+    if (f->status != PASTA_OK)
+        return;
+    const struct pasta_turn *turn = &s->turns[check->repeat_of - 1];
+    check->columns = pasta_slate_parse(f, at, obj, turn, &check->n_columns);
+    if (f->status == PASTA_OK && !is_repeated(check, turn))
+        pasta_fields_fail(f, at, "slate", "expected the columns of turn %d in any order, found others", check->repeat_of);
+}
+
+void pasta_checks_parse(struct pasta_fields *f, const cJSON *tree, struct pasta_session *s)
+{
+    if (f->status != PASTA_OK || !pasta_json_has(tree, "checks"))
+        return;
+    const cJSON *array = pasta_fields_array(f, NULL, tree, "checks", 0, MAX_CHECKS, &s->n_checks), *item;
+    s->checks = pasta_arena_alloc(f->arena, (size_t)s->n_checks * sizeof *s->checks);
+    struct pasta_place place = {NULL, "checks", 0};
+    int after = 0; /* they stand in the order in which they were shown */
+    cJSON_ArrayForEach(item, array) {
+        if (!pasta_fields_object(f, &place, item))
+            return;
+        struct pasta_check *check = &s->checks[place.index];
+        *check = (struct pasta_check){.expected = -1};
+        after = check->after_turn = (int)pasta_fields_int(f, &place, item, "after_turn", after, s->n_turns);
+        check->kind = (enum pasta_check_kind)pasta_fields_name(f, &place, item, "kind", kind_names, 2);
+        parse_answer_key(f, &place, item, s, check);
+        check->choice = pasta_choice_parse(f, &place, item, check->n_columns);
+        check->seconds = pasta_fields_opt_num(f, &place, item, "seconds", 0, HUGE_VAL);
+        place.index++;
+    }
+}
+
+/* --- writing --- */
+
+void pasta_checks_print(const struct pasta_session *s, struct pasta_str *out)
+{
+    for (int i = 0; i < s->n_checks; i++) {
+        const struct pasta_check *check = &s->checks[i];
+        pasta_str_printf(out, "%s{\"after_turn\":%d", i ? "," : ",\"checks\":[", check->after_turn);
+        pasta_put_text(out, "kind", kind_names[check->kind]);
+        pasta_slate_print(check->columns, check->n_columns, out);
+        if (check->kind == PASTA_CHECK_ATTENTION)
+            pasta_str_printf(out, ",\"expected\":%d", check->expected);
+        else
+            pasta_str_printf(out, ",\"repeat_of\":%d", check->repeat_of);
+        pasta_choice_print(check->choice, out);
+        pasta_put_number(out, "seconds", check->seconds);
+        pasta_str_addc(out, '}');
+    }
+    if (s->n_checks)
+        pasta_str_addc(out, ']');
+}

@@ -211,7 +211,7 @@ enum { EVALUATE_RANDOM, EVALUATE_BASELINE, EVALUATE_LEARNT }; /* agents, in thei
 struct evaluate_offline_agent {
     const char *name;
     struct pasta_value_model *model;             /* NULL: random, baseline */
-    double *q;                                   /* [n,H] of the slates that were shown; NULL as above */
+    double *q, *advantage;                       /* [n,H] of the slates that were shown, and less the mean f of all candidates; NULL as above */
     double *fitted, *slates, *items, *doubly;    /* [n] of eval/off_policy.h, as mean ratings of a turn; NAN: there is none */
     double left_slates, left_items;              /* sessions that are left */
 };

@@ -127,7 +127,7 @@ void evaluate_offline_release(struct evaluate_offline *o)
 {
     for (int i = 0; i < o->n; i++) {
         struct evaluate_offline_agent *a = &o->agents[i];
-        double *const arrays[] = {a->q, a->fitted, a->slates, a->items, a->doubly};
+        double *const arrays[] = {a->q, a->advantage, a->fitted, a->slates, a->items, a->doubly};
         for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++)
             free(arrays[j]);
         pasta_value_model_free(a->model);
@@ -226,6 +226,7 @@ static pasta_status score_turn(const struct scoring *s, int64_t i, int t, const 
             status = pasta_value_model_features(agent->model, before, turn->candidates, n, features, scores, err);
             for (int l = 0; l < L && status == PASTA_OK; l++)
                 agent->q[at] += scores[picks[l]] / L;
+            agent->advantage[at] = agent->q[at] - pasta_mean(scores, n);
             if (status == PASTA_OK)
                 average(features, shown, n, width, L, seen->shown + at * (size_t)seen->features);
         } else {
@@ -332,8 +333,10 @@ pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *
     const struct scoring scoring = {o, seen, &progress};
     for (int a = 0; a < o->n; a++) {
         seen_init(o, a, &seen[a]);
-        if (a >= EVALUATE_LEARNT)
+        if (a >= EVALUATE_LEARNT) {
             o->agents[a].q = pasta_calloc(o->sessions.n * (size_t)o->horizon, sizeof *o->agents[a].q);
+            o->agents[a].advantage = pasta_calloc(o->sessions.n * (size_t)o->horizon, sizeof *o->agents[a].advantage);
+        }
     }
     if (o->left_out)
         pasta_warn("--logged: %lld of %lld sessions are left out: they do not list what else could have been shown", (long long)o->left_out,

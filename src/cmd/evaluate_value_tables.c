@@ -11,6 +11,7 @@
 struct said {
     const char *name;
     const double *q, *reward; /* [n,H]; NAN: no such turn */
+    const double *advantage;  /* [n,H] Q less the mean f of all candidates: what choosing these is to add */
     const int32_t *person;    /* [n] */
     int64_t n, horizon;
     double mean_reward;       /* by which a return is more than Q for every turn to come; NAN: not known */
@@ -24,13 +25,14 @@ static void begin(struct pasta_table *t)
     pasta_table_column(t, "expected", "expected rating", PASTA_FORMAT_NUMBER, 2);
     pasta_table_column(t, "found", "found", PASTA_FORMAT_NUMBER, 2);
     pasta_table_column(t, "slope", "slope", PASTA_FORMAT_NUMBER, 2);
+    pasta_table_column(t, "advantage", "slope, advantage", PASTA_FORMAT_NUMBER, 2);
     pasta_table_column(t, "rank", "rank correlation", PASTA_FORMAT_NUMBER, 3);
 }
 
 static const char *const note =
     "From each turn to the end: the mean rating that the agent expected of what it showed (Q), and what followed, both discounted by value.discount. "
-    "Slope: of the return on Q; 1 where a difference in Q is as much in return, 0 where Q says nothing. Rank correlation: of the two, over "
-    "people, within a turn.";
+    "Slope: of the return on Q; 1 where a difference in Q is as much in return, 0 where Q says nothing. Advantage: Q less the mean f of all "
+    "candidates, so its slope is about the choice alone, not about who is asked. Rank correlation: of Q and return, over people, within a turn.";
 
 /* --- turn by turn --- */
 
@@ -52,8 +54,8 @@ static double return_from(const struct said *s, int64_t i, int64_t turn, double 
 static void put_rows(struct pasta_table *t, const struct pasta_bootstrap *boot, const struct said *s, double discount)
 {
     const struct pasta_estimate nothing = {NAN, NAN, NAN, 0, 0};
-    double *memory = pasta_malloc((size_t)s->n * 4 * sizeof *memory);
-    double *q = memory, *found = q + s->n, *expected = found + s->n, *rating = expected + s->n;
+    double *memory = pasta_malloc((size_t)s->n * 5 * sizeof *memory);
+    double *q = memory, *found = q + s->n, *expected = found + s->n, *rating = expected + s->n, *advantage = rating + s->n;
     int32_t *person = pasta_malloc((size_t)s->n * sizeof *person);
     for (int64_t turn = 0; turn < s->horizon; turn++) {
         int64_t n = 0;
@@ -63,6 +65,7 @@ static void put_rows(struct pasta_table *t, const struct pasta_bootstrap *boot, 
             if (isnan(sum) || isnan(s->q[i * s->horizon + turn]))
                 continue;
             q[n] = s->q[i * s->horizon + turn];
+            advantage[n] = s->advantage[i * s->horizon + turn];
             found[n] = sum;
             rating[n] = 1 + 9 * sum / turns;
             expected[n] = 1 + 9 * (q[n] / turns + s->mean_reward);
@@ -74,6 +77,7 @@ static void put_rows(struct pasta_table *t, const struct pasta_bootstrap *boot, 
         pasta_table_estimate(t, s->is_return && !isnan(s->mean_reward) ? pasta_estimate_mean(boot, expected, person, n) : nothing);
         pasta_table_estimate(t, pasta_estimate_mean(boot, rating, person, n));
         pasta_table_estimate(t, s->is_return ? pasta_slope(boot, q, found, person, n) : nothing);
+        pasta_table_estimate(t, s->is_return ? pasta_slope(boot, advantage, found, person, n) : nothing);
         pasta_table_estimate(t, pasta_spearman_pooled(boot, q, found, person, n));
     }
     free(memory);
@@ -134,15 +138,17 @@ static void put_bins(struct pasta_table *t, const struct pasta_bootstrap *boot, 
 
 /* --- who said it --- */
 
-/* Mean score of the slate; NAN where scores or candidates were not recorded. */
-static double slate_score(const struct pasta_turn *turn)
+/* Mean score of the slate, and that less the mean of all candidates; NAN where scores or candidates were not recorded. */
+static double slate_score(const struct pasta_turn *turn, double *advantage)
 {
     double sum = 0;
     for (int l = 0; l < turn->n_columns; l++) {
         const int candidate = turn->columns[l].candidate;
         sum += turn->scores && candidate >= 0 ? turn->scores[candidate] : NAN;
     }
-    return turn->n_columns ? sum / turn->n_columns : NAN;
+    sum = turn->n_columns ? sum / turn->n_columns : NAN;
+    *advantage = turn->scores ? sum - pasta_mean(turn->scores, turn->n_candidates) : NAN;
+    return sum;
 }
 
 void evaluate_agents_value_table(struct evaluate_results *r)
@@ -154,7 +160,7 @@ void evaluate_agents_value_table(struct evaluate_results *r)
         return;
     struct pasta_table *t = evaluate_table_add(r, "agents_value", "Did agents know what they would get?", note);
     struct pasta_table *bins = evaluate_table_add(r, "agents_value_bins", "Expected and found rating, in tenths of the turns", NULL);
-    double *q = pasta_malloc(turns * sizeof *q), *reward = pasta_malloc(turns * sizeof *reward);
+    double *q = pasta_malloc(turns * sizeof *q), *reward = pasta_malloc(turns * sizeof *reward), *advantage = pasta_calloc(turns, sizeof *advantage);
     int32_t *person = pasta_malloc((size_t)a->raters * sizeof *person);
     begin(t);
     begin_bins(bins);
@@ -167,17 +173,19 @@ void evaluate_agents_value_table(struct evaluate_results *r)
             person[s] = (int32_t)s;
             for (int64_t k = 0; k < a->horizon; k++) {
                 const struct pasta_turn *turn = k < session->n_turns ? &session->turns[k] : NULL;
-                q[s * a->horizon + k] = turn ? slate_score(turn) : NAN;
-                reward[s * a->horizon + k] = turn ? pasta_turn_reward(turn, strcmp(set->reward, "versus") == 0) : NAN;
+                const int64_t at = s * a->horizon + k;
+                q[at] = turn ? slate_score(turn, &advantage[at]) : NAN;
+                reward[at] = turn ? pasta_turn_reward(turn, strcmp(set->reward, "versus") == 0) : NAN;
             }
         }
-        const struct said said = {.name = agent->name, .q = q, .reward = reward, .person = person, .n = a->raters, .horizon = a->horizon,
+        const struct said said = {.name = agent->name, .q = q, .reward = reward, .advantage = advantage, .person = person, .n = a->raters, .horizon = a->horizon,
                                   .mean_reward = agent->model ? pasta_value_model_mean_reward(agent->model) : NAN, .is_return = !agent->myopic};
         put_rows(t, r->raters, &said, set->discount);
         put_bins(bins, r->raters, &said, set->discount);
     }
     free(q);
     free(reward);
+    free(advantage);
     free(person);
 }
 
@@ -194,7 +202,7 @@ void evaluate_offline_value_table(struct evaluate_results *r)
         const struct evaluate_offline_agent *agent = &o->agents[i];
         if (!agent->model)
             continue;
-        const struct said said = {.name = agent->name, .q = agent->q, .reward = o->reward, .person = o->person, .n = (int64_t)o->sessions.n,
+        const struct said said = {.name = agent->name, .q = agent->q, .reward = o->reward, .advantage = agent->advantage, .person = o->person, .n = (int64_t)o->sessions.n,
                                   .horizon = o->horizon, .mean_reward = pasta_value_model_mean_reward(agent->model), .is_return = true};
         put_rows(t, r->loggers, &said, r->context->config.value.discount);
         put_bins(bins, r->loggers, &said, r->context->config.value.discount);

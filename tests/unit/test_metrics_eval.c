@@ -262,6 +262,33 @@ static void effective_numbers(void **state)
     assert_true(isnan(pasta_effective_number(none, 2)));
 }
 
+static void slopes(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 40, EACH = 3, ALL = PEOPLE * EACH };
+    struct pasta_bootstrap *boot = pasta_bootstrap_new(1, PEOPLE, 500);
+    struct pasta_rng rng = pasta_rng_at(1, PASTA_RNG_TEST, 9, 0, 0);
+    double x[ALL], line[ALL], noisy[ALL], flat[ALL], sx = 0, sy = 0, sxx = 0, sxy = 0;
+    int32_t person[ALL];
+    for (int i = 0; i < ALL; i++) {
+        x[i] = 1000 + pasta_rng_normal(&rng);
+        line[i] = 5 - 2 * x[i];
+        noisy[i] = 0.5 * x[i] + pasta_rng_normal(&rng);
+        flat[i] = 0.1;
+        person[i] = i / EACH;
+        sx += x[i], sy += noisy[i], sxx += x[i] * x[i], sxy += x[i] * noisy[i];
+    }
+    struct pasta_estimate e = pasta_slope(boot, x, line, person, ALL);
+    assert_true(fabs(e.value + 2) < 1e-9 && fabs(e.lo + 2) < 1e-9 && fabs(e.hi + 2) < 1e-9);
+    assert_true(e.n == ALL && e.clusters == PEOPLE);
+    e = pasta_slope(boot, x, noisy, person, ALL);
+    assert_true(fabs(e.value - (sxy - sx * sy / ALL) / (sxx - sx * sx / ALL)) < 1e-6);
+    assert_true(e.lo < 0.5 && e.hi > 0.5 && e.lo > 0 && e.hi < 1);
+    assert_true(isnan(pasta_slope(boot, flat, noisy, person, ALL).value));
+    assert_true(isnan(pasta_slope(boot, x, noisy, person, 0).value));
+    pasta_bootstrap_free(boot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +304,7 @@ int main(void)
         cmocka_unit_test(adjusted_rand_closed_forms),
         cmocka_unit_test(adjusted_rand_of_chance),
         cmocka_unit_test(calibration),
+        cmocka_unit_test(slopes),
         cmocka_unit_test(effective_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,6 +131,8 @@ static const struct key keys[] = {
     I("evaluate.raters", evaluate.raters, "500", 1, 1e6, 'O', "fresh sketch raters, the same for every agent"),
     I("evaluate.first_rater", evaluate.first_rater, "1000000", 0, 1e9, 'O', "index of the first of them"),
     N("evaluate.ridge", evaluate.ridge, "0.01", 0, 1e6, 'O', "of fitted Q evaluation, as a share of the features' mean square"),
+    I("evaluate.weight_turns", evaluate.weight_turns, "0", 0, 1000, 'O',
+      "turns whose importance weights count for a reward, its own the last of them; 0: all. 1 takes histories as they were logged"),
     I("evaluate.bootstrap", evaluate.bootstrap, "10000", 100, 1e7, 'O', "bootstrap resamples"),
     I("evaluate.strips", evaluate.strips, "2", 0, 100, '-', "sessions of each agent shown as images"),
     T("evaluate.split", evaluate.split, "people", "people|prompts|both|none", 'O',

@@ -308,7 +308,7 @@ static void estimate(struct evaluate_offline *o, int agent, const struct seen *s
     const struct pasta_config *config = &o->context->config;
     struct pasta_logged logged = {.n = (int64_t)o->sessions.n, .horizon = o->horizon, .features = (int)seen[agent].features,
                                   .shown = seen[reader_of(agent)].shown, .policy = seen[agent].policy, .reward = o->reward, .person = o->person,
-                                  .discount = config->value.discount, .ridge = config->evaluate.ridge};
+                                  .window = (int)config->evaluate.weight_turns, .discount = config->value.discount, .ridge = config->evaluate.ridge};
     double unused;
     a->fitted = undefined(o->sessions.n);
     a->slates = undefined(o->sessions.n);

@@ -168,6 +168,11 @@ static void undefined(const struct pasta_logged *l, double *values, double *effe
     *effective = 0;
 }
 
+static double weight_at(const struct pasta_logged *l, int64_t i, int t)
+{
+    return isnan(reward_at(l, i, t)) ? 1 : l->weight[i * l->horizon + t];
+}
+
 /* Products of the weights up to each turn [n,H], or NULL. *effective as above. */
 static double *products(const struct pasta_logged *l, double *effective)
 {
@@ -176,10 +181,12 @@ static double *products(const struct pasta_logged *l, double *effective)
     for (int64_t i = 0; i < l->n; i++) {
         double w = 1;
         for (int t = 0; t < l->horizon; t++) {
-            w *= isnan(reward_at(l, i, t)) ? 1 : l->weight[i * l->horizon + t];
+            w = 1;
+            for (int k = l->window > 0 && t >= l->window ? t - l->window + 1 : 0; k <= t; k++)
+                w *= weight_at(l, i, k);
             product[i * l->horizon + t] = w;
+            whole = whole && !isnan(w);
         }
-        whole = whole && !isnan(w);
         sum += w;
         squares += w * w;
     }

@@ -169,6 +169,40 @@ static void the_same_agent_gets_what_it_got(void **state)
     free(s);
 }
 
+/* A window of one turn asks what the agent's own slate would have brought, the history being the logging agent's. */
+static void a_window_of_one_turn_takes_histories_as_logged(void **state)
+{
+    (void)state;
+    struct sample *s = pasta_malloc(sizeof *s);
+    double values[SESSIONS], left, all, found = 0, want = 0, factor = 1;
+    play(s, 0, false);
+    struct pasta_logged logged = logged_of(s);
+    pasta_off_policy_weighted(&logged, values, &all);
+    for (int i = 0; i < SESSIONS; i++)
+        found += values[i] / SESSIONS;
+    logged.window = H;
+    pasta_off_policy_weighted(&logged, values, &left);
+    for (int i = 0; i < SESSIONS; i++)
+        want += values[i] / SESSIONS;
+    assert_true(found == want && left == all);
+    logged.window = 1;
+    pasta_off_policy_weighted(&logged, values, &left);
+    found = want = 0;
+    for (int i = 0; i < SESSIONS; i++)
+        found += values[i] / SESSIONS;
+    for (int t = 0; t < H; t++, factor *= discount) {
+        double sum = 0, weights = 0;
+        for (int i = 0; i < SESSIONS; i++) {
+            sum += s->weight[i * H + t] * s->reward[i * H + t];
+            weights += s->weight[i * H + t];
+        }
+        want += factor * sum / weights;
+    }
+    assert_true(fabs(found - want) < 1e-12);
+    assert_true(left > all);
+    free(s);
+}
+
 static void without_overlap_there_is_no_estimate(void **state)
 {
     (void)state;
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(all_are_right_where_values_are_linear),
         cmocka_unit_test(weights_mend_what_features_miss),
         cmocka_unit_test(the_same_agent_gets_what_it_got),
+        cmocka_unit_test(a_window_of_one_turn_takes_histories_as_logged),
         cmocka_unit_test(without_overlap_there_is_no_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,7 @@ struct pasta_evaluate_settings {
     int64_t raters;                /* fresh sketch raters, the same for every agent */
     int64_t first_rater;
     double ridge;                  /* of fitted Q evaluation, a share of the features' mean square */
+    int64_t weight_turns;          /* whose importance weights count for a reward; 0: all up to its own */
     int64_t bootstrap;             /* resamples */
     int64_t strips;                /* sessions shown as image strips for each agent */
     const char *split;             /* people | prompts | both | none: what no user model may have been trained on */

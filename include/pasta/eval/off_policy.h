@@ -7,7 +7,8 @@
  *   fitted     fitted Q evaluation, linear in the features, turn by turn from the last: Q_t = argmin sum (r_t + discount V_{t+1} - Q_t)^2 +
  *              ridge n |w|^2, V_t = Q_t at the agent's slate. Precise, and biased where values are not linear in the features.
  *   weighted   importance weights, per decision and self-normalised: turn t's reward counts with the product of the weights up to t, divided by
- *              its mean. Consistent whatever values are like; after a few turns few sessions are left.
+ *              its mean. Consistent whatever values are like; after a few turns few sessions are left. A window of the last k turns' weights
+ *              leaves more, and takes the history before them as the logging agent made it.
  *   doubly     doubly robust: the fitted values, corrected by weighted differences between what came and what was expected. Q is fitted on the
  *              people of one half for those of the other.
  *
@@ -30,6 +31,7 @@
 struct pasta_logged {
     int64_t n;
     int horizon, features;        /* H, D; a constant feature is the caller's affair */
+    int window;                   /* turns whose weights count, up to a reward's own; 0: all */
     const float *shown, *policy;  /* [n,H,D] */
     const double *reward;         /* [n,H]; NAN: the session was over */
     const double *weight;         /* [n,H], 1 for turns that were not; NULL: none */
@@ -38,7 +40,7 @@ struct pasta_logged {
 };
 /* values [n]: see above. All three are sums over turns. */
 void pasta_off_policy_fitted(const struct pasta_logged *logged, double *values);
-/* *effective: (sum w)^2 / sum w^2 of the products of all weights of a session, Kish's number of sessions that are left. All NAN where a weight is
+/* *effective: (sum w)^2 / sum w^2 of the products that the last turn's rewards count with, Kish's number of sessions that are left. All NAN where a weight is
  * NAN, or all weights of a turn are 0. */
 void pasta_off_policy_weighted(const struct pasta_logged *logged, double *values, double *effective);
 void pasta_off_policy_doubly(const struct pasta_logged *logged, double *values, double *effective);

@@ -9,7 +9,8 @@
 
 /* What the common flags are parsed into before the configuration is put together. */
 struct common {
-    const char *config, *seed, *threads, *device, *out;
+    const char *config, *out;
+    struct pasta_strings keys; /* flag, config key, value; and so on */
     struct pasta_strings set;
     bool force, resume, quiet, verbose, json, dry_run, print_config, help_config, version, help;
 };
@@ -21,9 +22,9 @@ static void common_table(struct common *c, struct pasta_option table[N_COMMON + 
     const struct pasta_option t[N_COMMON + 1] = {
         {"config", PASTA_OPT_STRING, &c->config, "FILE", "read config keys from a JSON file", NULL},
         {"set", PASTA_OPT_STRINGS, &c->set, "KEY=VALUE", "set one config key; repeatable", NULL},
-        {"seed", PASTA_OPT_STRING, &c->seed, "N", "random seed (config key seed, PASTA_SEED)", NULL},
-        {"threads", PASTA_OPT_STRING, &c->threads, "N", "threads; 0: one for each processor (PASTA_THREADS)", NULL},
-        {"device", PASTA_OPT_STRING, &c->device, "DEVICE", "cpu or cuda:N (PASTA_DEVICE)", NULL},
+        {"seed", PASTA_OPT_KEY, "seed", "N", "random seed (config key seed, PASTA_SEED)", NULL},
+        {"threads", PASTA_OPT_KEY, "threads", "N", "threads; 0: one for each processor (PASTA_THREADS)", NULL},
+        {"device", PASTA_OPT_KEY, "device", "DEVICE", "cpu or cuda:N (PASTA_DEVICE)", NULL},
         {"out", PASTA_OPT_STRING, &c->out, "PATH", "where the results go", NULL},
         {"force", PASTA_OPT_FLAG, &c->force, NULL, "replace the results of an earlier run", NULL},
         {"resume", PASTA_OPT_FLAG, &c->resume, NULL, "go on with an interrupted run", NULL},
@@ -53,8 +54,20 @@ static void push(struct pasta_strings *list, const char *value)
     list->items[list->count++] = value;
 }
 
+/* Once: which key a second value would set is a question. */
+static pasta_status push_key(struct pasta_strings *keys, const struct pasta_option *option, const char *value, struct pasta_err *err)
+{
+    for (int i = 0; i < keys->count; i += 3)
+        if (strcmp(keys->items[i], option->name) == 0)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s is given twice", option->name);
+    push(keys, option->name);
+    push(keys, option->target);
+    push(keys, value);
+    return PASTA_OK;
+}
+
 static pasta_status parse_words(const struct pasta_command *command, const struct pasta_option *common, int argc,
-                                char **argv, struct pasta_context *context, struct pasta_err *err)
+                                char **argv, struct pasta_strings *keys, struct pasta_context *context, struct pasta_err *err)
 {
     bool options_end = false;
     for (int i = 1; i < argc; i++) {
@@ -93,6 +106,12 @@ static pasta_status parse_words(const struct pasta_command *command, const struc
                               option->argument);
         if (option->kind == PASTA_OPT_STRINGS) {
             push(option->target, value);
+            continue;
+        }
+        if (option->kind == PASTA_OPT_KEY) {
+            const pasta_status status = push_key(keys, option, value, err);
+            if (status != PASTA_OK)
+                return status;
             continue;
         }
         const char **target = option->target;
@@ -136,12 +155,13 @@ static pasta_status resolve_config(const struct common *c, struct pasta_config *
         if (status != PASTA_OK)
             return status;
     }
-    if (c->seed && (status = set_key(config, "--seed", "seed", c->seed, err)) != PASTA_OK)
-        return status;
-    if (c->threads && (status = set_key(config, "--threads", "threads", c->threads, err)) != PASTA_OK)
-        return status;
-    if (c->device && (status = set_key(config, "--device", "device", c->device, err)) != PASTA_OK)
-        return status;
+    for (int i = 0; i < c->keys.count; i += 3) {
+        char *flag = pasta_asprintf("--%s", c->keys.items[i]);
+        status = set_key(config, flag, c->keys.items[i + 1], c->keys.items[i + 2], err);
+        free(flag);
+        if (status != PASTA_OK)
+            return status;
+    }
     if (config->agent.candidates % PASTA_CATEGORIES)
         return pasta_fail(err, PASTA_ERR_USAGE, "agent.candidates: expected a multiple of %d, found %lld",
                           PASTA_CATEGORIES, (long long)config->agent.candidates);
@@ -151,7 +171,7 @@ static pasta_status resolve_config(const struct common *c, struct pasta_config *
 static pasta_status check_required(const struct pasta_command *command, const struct common *c, struct pasta_err *err)
 {
     for (const struct pasta_option *o = command->options; o->name; o++) {
-        bool given = o->kind == PASTA_OPT_FLAG     ? true
+        bool given = o->kind == PASTA_OPT_FLAG || o->kind == PASTA_OPT_KEY ? true
                      : o->kind == PASTA_OPT_STRING ? *(const char **)o->target != NULL
                                                    : ((struct pasta_strings *)o->target)->count > 0;
         if (o->required && !given)
@@ -177,7 +197,7 @@ pasta_status pasta_options_parse(const struct pasta_command *command, int argc, 
     common_table(&c, common);
     *context = (struct pasta_context){.command = command, .argc = argc, .argv = argv};
     pasta_config_init(&context->config);
-    pasta_status status = parse_words(command, common, argc, argv, context, err);
+    pasta_status status = parse_words(command, common, argc, argv, &c.keys, context, err);
     if (status != PASTA_OK)
         goto out;
     *level = c.quiet ? PASTA_LOG_ERROR : c.verbose ? PASTA_LOG_DEBUG : PASTA_LOG_INFO;
@@ -196,6 +216,7 @@ pasta_status pasta_options_parse(const struct pasta_command *command, int argc, 
     context->threads = context->config.threads ? (int)context->config.threads : pasta_cpu_count();
 out:
     free(c.set.items);
+    free(c.keys.items);
     return status;
 }
 

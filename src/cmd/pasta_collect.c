@@ -216,6 +216,7 @@ out:
 
 static const struct pasta_option options[] = {
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
+    EXPLORATION_FLAGS,
     {0}};
 
 static const struct pasta_command command = {

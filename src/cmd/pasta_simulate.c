@@ -354,6 +354,7 @@ static const struct pasta_option options[] = {
     {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", NULL},
     RECORDS_SKIP_BAD,
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
+    EXPLORATION_FLAGS,
     {0}};
 
 static const struct pasta_command command = {

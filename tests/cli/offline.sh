@@ -9,7 +9,7 @@ cell() { # OUT AGENT COLUMN of the table
     awk -F, -v agent="$2" -v column="$3" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) at = i } $1 == agent { print $at }' "$work/$1/tables/offline.csv"
 }
 
-run 0 collect --set agent.epsilon=1 --out "$work/random"
+run 0 collect --set agent.epsilon=0 --epsilon 1 --out "$work/random"
 grep -q '"exploration":{"epsilon":1,"temperature":0},"turns"' "$work/random/sessions.jsonl" || fail "how slates were drawn is not in the record"
 run 0 collect --out "$work/fixed"
 run 0 "$bin/pasta-train-pasta" "${config[@]}" --sessions "$work/fixed/sessions.jsonl" --out "$work/pasta"
@@ -59,6 +59,8 @@ grep -q -- '--logged: expected sessions whose turns list all candidates' "$work/
 sed '2s/"exploration":{"epsilon":1/"exploration":{"epsilon":7/' "$work/random/sessions.jsonl" >"$work/bad.jsonl"
 run 3 offline --logged "$work/bad.jsonl" --agent PASTA="$work/pasta" --out "$work/bad"
 grep -q 'bad.jsonl:2: exploration.epsilon: expected a number from 0 to 1, found 7' "$work/stderr" || { fail "a bad epsilon"; cat "$work/stderr"; }
+run 2 collect --epsilon 1.5 --out "$work/x"
+grep -q -- '--epsilon: agent.epsilon: expected a number from 0 to 1, found 1.5' "$work/stderr" || { fail "a flag that is a key"; cat "$work/stderr"; }
 run 2 offline --logged "$work/random/sessions.jsonl" --out "$work/x"
 run 2 offline --logged "$work/random/sessions.jsonl" --agent PASTA="$work/pasta" --prompts "$work/prompts.txt" --out "$work/x"
 run 3 offline --logged "$work/random/sessions.jsonl" --logged "$work/random/sessions.jsonl" --agent PASTA="$work/pasta" --out "$work/x"

@@ -23,6 +23,7 @@ enum pasta_option_kind {
     PASTA_OPT_FLAG = 1, /* bool * */
     PASTA_OPT_STRING,   /* const char **, borrowed from argv; given twice is an error */
     PASTA_OPT_STRINGS,  /* struct pasta_strings *, repeatable */
+    PASTA_OPT_KEY,      /* the name of a config key, which the value sets after --set; given twice is an error */
 };
 struct pasta_strings {
     const char **items; /* owned: release with free(); the strings are argv's */

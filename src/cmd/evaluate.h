@@ -203,6 +203,7 @@ void evaluate_agents_number(struct evaluate_agents *a); /* fills person, from ra
 pasta_status evaluate_agents_run(struct evaluate_agents *a, struct pasta_err *err) PASTA_MUST_CHECK;
 void evaluate_agents_release(struct evaluate_agents *a);
 bool evaluate_agent_is_given(const struct evaluate_agents *a, int agent); /* not random, baseline or oracle */
+int evaluate_look_of(int agent); /* the colour and marker of an agent: random 0, baseline 1, those given from 2 on */
 int evaluate_agent_look(const struct evaluate_agents *a, int agent); /* its colour and marker */
 
 /* --- agents on sessions that another one played --- */

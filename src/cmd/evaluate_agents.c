@@ -42,12 +42,15 @@ bool evaluate_agent_is_given(const struct evaluate_agents *a, int agent)
     return agent > 1 && agent < a->n - 1;
 }
 
-int evaluate_agent_look(const struct evaluate_agents *a, int agent)
+int evaluate_look_of(int agent)
 {
     static const int given[] = {2, 3, 4, 6, 7};
-    if (agent < 2)
-        return agent; /* random 0, baseline 1 */
-    return agent == a->n - 1 ? 5 : given[(agent - 2) % 5];
+    return agent < 2 ? agent : given[(agent - 2) % 5];
+}
+
+int evaluate_agent_look(const struct evaluate_agents *a, int agent)
+{
+    return agent == a->n - 1 ? 5 : evaluate_look_of(agent);
 }
 
 static struct pasta_policy policy_of(const struct evaluate_agents *a, const struct evaluate_agent *agent)

@@ -1,8 +1,10 @@
 /* What agents would get, from sessions that another agent played: no rater is asked.
  *
  * Every agent scores all candidates of every logged turn, after the history as it was; that and its exploration (agent.epsilon,
- * agent.temperature) say how likely it shows which slate (agent/slate_law.h), and eval/off_policy.h does the rest. Features of a slate are what
- * the head of f reads, averaged over its candidates, and 1: of the agent's own trunk, and of the first agent's for random and baseline.
+ * agent.temperature) say how likely it shows which slate (agent/slate_law.h), and eval/off_policy.h does the rest. Features of a slate come from
+ * what the head of f reads: its mean over all candidates, then that of the slate less it, and 1; of the agent's own trunk, and of the first
+ * agent's for random and baseline. The two means stand apart because people and histories differ by more than slates do: with one for both, what
+ * tells people apart would be taken for what a slate does.
  */
 #include "evaluate.h"
 
@@ -143,7 +145,7 @@ void evaluate_offline_release(struct evaluate_offline *o)
 
 /* What is known of an agent's way with every logged turn. */
 struct seen {
-    int64_t features;              /* D, the constant included */
+    int64_t width, features;       /* of the trunk; D */
     float *shown, *policy;         /* [n,H,D] */
     double *by_slates, *by_items;  /* weights [n,H] */
 };
@@ -164,16 +166,19 @@ static int reader_of(int agent)
     return agent < EVALUATE_LEARNT ? EVALUATE_LEARNT : agent;
 }
 
-/* Expected features of a slate: weight[c] / slate times those of candidate c. */
+/* Expected features [2 width + 1] of a slate in which candidate c is with probability weight[c]. */
 static void average(const float *features, const double *weight, int n, int64_t width, int slate, float *out)
 {
     for (int64_t k = 0; k < width; k++) {
-        double sum = 0;
-        for (int c = 0; c < n; c++)
-            sum += weight[c] * features[c * width + k];
-        out[k] = (float)(sum / slate);
+        double all = 0, shown = 0;
+        for (int c = 0; c < n; c++) {
+            all += features[c * width + k];
+            shown += weight[c] * features[c * width + k];
+        }
+        out[k] = (float)(all / n);
+        out[width + k] = (float)(shown / slate - all / n);
     }
-    out[width] = 1;
+    out[2 * width] = 1;
 }
 
 static void set_weights(const struct pasta_slate_law *logging, const struct pasta_slate_law *law, bool explored, const int *picks, int slate,
@@ -217,7 +222,7 @@ static pasta_status score_turn(const struct scoring *s, int64_t i, int t, const 
     for (int a = o->n - 1; a >= 0 && status == PASTA_OK; a--) {
         struct evaluate_offline_agent *agent = &o->agents[a];
         struct seen *seen = &s->seen[a];
-        const int64_t width = seen->features - 1;
+        const int64_t width = seen->width;
         const size_t at = place(o, i, t);
         struct pasta_slate_law law;
         if (agent->model) {
@@ -280,7 +285,8 @@ static double *undefined(size_t n)
 static void seen_init(const struct evaluate_offline *o, int agent, struct seen *seen)
 {
     const size_t turns = o->sessions.n * (size_t)o->horizon;
-    seen->features = pasta_value_model_width(o->agents[reader_of(agent)].model) + 1;
+    seen->width = pasta_value_model_width(o->agents[reader_of(agent)].model);
+    seen->features = 2 * seen->width + 1;
     seen->policy = pasta_calloc(turns * (size_t)seen->features, sizeof *seen->policy);
     if (agent >= EVALUATE_LEARNT)
         seen->shown = pasta_calloc(turns * (size_t)seen->features, sizeof *seen->shown);

@@ -57,7 +57,7 @@ static void value_plot(const struct pasta_table *t, struct pasta_report *report)
         const char *name = t->cells[k * t->n_columns].text;
         const struct pasta_estimate expected = evaluate_cell(t, k, "expected"), found = evaluate_cell(t, k, "found");
         if (n == 0 || strcmp(series[n - 1].name, name) != 0) {
-            series[n] = (struct pasta_plot_series){.name = name, .look = n + 2, .points = points + k};
+            series[n] = (struct pasta_plot_series){.name = name, .look = evaluate_look_of(n + 2), .points = points + k};
             n++;
         }
         points[k] = (struct pasta_plot_point){expected.value, found.value, found.lo, found.hi};
@@ -123,7 +123,7 @@ static void offline_plot(const struct evaluate_results *r, const char *key, cons
     for (size_t k = 0; k < t->n_rows; k++) {
         const struct pasta_estimate e = evaluate_cell(t, k, key);
         if (!isnan(e.value))
-            rows[n++] = (struct pasta_plot_row){t->cells[k * t->n_columns].text, (int)k, e};
+            rows[n++] = (struct pasta_plot_row){t->cells[k * t->n_columns].text, evaluate_look_of((int)k - 1), e}; /* the first row is the sessions */
     }
     const struct pasta_plot_rows plot = {.title = title, .x_title = "difference in mean rating", .rows = rows, .n_rows = n,
                                          .format = PASTA_FORMAT_CHANGE, .digits = 2, .reference = 0};

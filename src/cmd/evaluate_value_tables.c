@@ -179,7 +179,7 @@ void evaluate_agents_value_table(struct evaluate_results *r)
             }
         }
         const struct said said = {.name = agent->name, .q = q, .reward = reward, .advantage = advantage, .person = person, .n = a->raters, .horizon = a->horizon,
-                                  .mean_reward = agent->model ? pasta_value_model_mean_reward(agent->model) : NAN, .is_return = !agent->myopic};
+                                  .mean_reward = agent->model ? pasta_value_model_mean_reward(agent->model) : NAN, .is_return = agent->model != NULL};
         put_rows(t, r->raters, &said, set->discount);
         put_bins(bins, r->raters, &said, set->discount);
     }

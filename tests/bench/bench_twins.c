@@ -208,6 +208,7 @@ pasta_status bench_user_twin(struct bench *b, struct pasta_err *err)
         status = bench_beside_twins(b, (struct bench_side){step, em, 1, true, NULL}, bench_text(b, "user model step, %d pairs, K %d, D %d, W %d", pairs, K, D, W), "steps/s",
                          step_flops(pairs, K, W, D), NULL, rivals, BENCH_RIVALS, err);
     pasta_em_free(em);
+    pasta_config_release(&config);
     pasta_user_data_free(data);
     people_free(&people);
     return status;

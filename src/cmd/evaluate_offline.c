@@ -14,8 +14,11 @@
 
 #include "pasta/agent/policy.h"
 #include "pasta/agent/slate_law.h"
+#include "pasta/base/paths.h"
 #include "pasta/base/threads.h"
 #include "pasta/eval/off_policy.h"
+#include "pasta/io/file.h"
+#include "pasta/io/sha256.h"
 #include "pasta/tensor/pt.h"
 #include "pasta/value/reward.h"
 #include "record_files.h"
@@ -95,6 +98,20 @@ static void reward_turns(struct evaluate_offline *o)
 
 /* --- opening --- */
 
+/* Says so where the agent's manifest has the file's hash among what it was trained on. */
+static pasta_status warn_of_training(const char *file, const struct evaluate_named *agent, struct pasta_err *err)
+{
+    char hex[65], *path = pasta_path_join(agent->dir, "manifest.json");
+    struct pasta_str manifest = {0};
+    pasta_status status = PASTA_OK;
+    if (pasta_file_exists(path) && (status = pasta_file_read(path, &manifest, err)) == PASTA_OK &&
+        (status = pasta_sha256_file(file, hex, err)) == PASTA_OK && strstr(manifest.data, hex))
+        pasta_warn("--logged: '%s' is what agent '%s' was trained on: numbers from it flatter it", file, agent->name);
+    pasta_str_release(&manifest);
+    free(path);
+    return status;
+}
+
 pasta_status evaluate_offline_open(struct pasta_context *context, const struct evaluate_inputs *in, struct evaluate_offline *out,
                                    struct pasta_err *err)
 {
@@ -114,6 +131,8 @@ pasta_status evaluate_offline_open(struct pasta_context *context, const struct e
     for (int i = 0; i < in->n_agents && status == PASTA_OK; i++) {
         o.agents[EVALUATE_LEARNT + i].name = in->agents[i].name;
         status = pasta_value_model_load(in->agents[i].dir, context->config.device, &o.agents[EVALUATE_LEARNT + i].model, err);
+        for (int k = 0; k < in->logged.count && status == PASTA_OK; k++)
+            status = warn_of_training(in->logged.items[k], &in->agents[i], err);
     }
     if (status == PASTA_OK) {
         number_people(&o);

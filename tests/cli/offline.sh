@@ -36,6 +36,7 @@ run 0 offline --logged "$work/random/sessions.jsonl" --agent PASTA="$work/pasta"
 run 0 offline --logged "$work/fixed/sessions.jsonl" --agent PASTA="$work/pasta" --out "$work/greedy"
 [ -n "$(cell greedy PASTA fitted)" ] && [ -z "$(cell greedy PASTA items)" ] && [ -z "$(cell greedy PASTA doubly)" ] || fail "weights without exploration"
 [ -n "$(cell greedy baseline slates)" ] || fail "the logged agent itself"
+grep -q "fixed/sessions.jsonl' is what agent 'PASTA' was trained on" "$work/stderr" || { fail "trained on what it is judged by"; cat "$work/stderr"; }
 # Nor does one that does not say how it explored.
 sed 's/"exploration":{[^}]*},//' "$work/random/sessions.jsonl" >"$work/silent.jsonl"
 run 0 offline --logged "$work/silent.jsonl" --agent PASTA="$work/pasta" --out "$work/silent"

@@ -82,7 +82,7 @@ static void oil(struct sketch_canvas *c)
         for (int k = 0; k < cells * cells; k++) {
             int cx = k % cells, cy = k / cells;
             float px = ((float)cx + sketch_scatter(c, cx + 40 * pass, cy)) * cell, py = ((float)cy + sketch_scatter(c, cx, cy + 71 + pass)) * cell;
-            int sx = (int)px, sy = (int)py, at = sy * s + sx;
+            int sx = px < (float)s ? (int)px : s - 1, sy = py < (float)s ? (int)py : s - 1, at = sy * s + sx; /* a sum of floats may round up to s */
             float angle = 1.5f * sketch_smooth_at(c, px, py, 0.7f / c->unit) + 0.5f, co = cosf(angle), si = sinf(angle);
             float small = pass == 0 ? 1.15f : 1 - 0.42f * c->a[at], length = cell * 1.35f * small, width = cell * 0.78f * small;
             float across = 1 / width, along = 1 / length;

@@ -77,6 +77,29 @@ static void same_call_same_bytes(void **state)
     pasta_image_release(&a);
 }
 
+/* A stroke of oil whose place rounds to the picture's far corner takes the corner's colour, not what lies behind the picture in memory. */
+static void strokes_end_at_the_edge(void **state)
+{
+    (void)state;
+    static const uint64_t seed = 2901954313270844u; /* scatter of the last cell just below 1, in oil */
+    struct pasta_image first = {0};
+    for (int fill = 0; fill < 4; fill++) {
+        /* what a larger block leaves behind */
+        enum { LARGER = 120000 };
+        unsigned char *volatile before = malloc(LARGER);
+        memset(before, 0x3d + fill, LARGER);
+        free(before);
+        struct pasta_image image = draw("a school of fish in clear water", seed);
+        if (fill == 0) {
+            first = image;
+            continue;
+        }
+        assert_true(difference(&first, &image) == 0);
+        pasta_image_release(&image);
+    }
+    pasta_image_release(&first);
+}
+
 enum { MANY = 240 };
 struct sums {
     uint64_t of[MANY];
@@ -234,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_call_same_bytes),
+        cmocka_unit_test(strokes_end_at_the_edge),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(every_value_is_seen),
         cmocka_unit_test(sizes_agree),

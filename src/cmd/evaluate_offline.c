@@ -351,6 +351,27 @@ static void estimate(struct evaluate_offline *o, int agent, const struct seen *s
     evaluate_offline_ratings(o, a->doubly);
 }
 
+/* What a reader of the numbers has to know of the sessions. */
+static void warn_of_sessions(const struct evaluate_offline *o)
+{
+    const long long kept = (long long)o->sessions.n;
+    long long silent = 0, unrated = 0, turns = 0;
+    for (size_t i = 0; i < o->sessions.n; i++) {
+        const struct pasta_session *s = &o->sessions.items[i];
+        silent += !s->exploration.recorded;
+        turns += s->n_turns;
+        for (int t = 0; t < s->n_turns; t++)
+            unrated += isnan(s->turns[t].rating);
+    }
+    if (o->left_out)
+        pasta_warn("--logged: %lld of %lld sessions are left out: they do not list what else could have been shown", (long long)o->left_out,
+                   (long long)o->left_out + kept);
+    if (silent)
+        pasta_warn("--logged: %lld of %lld sessions do not say how their agent explored: no importance weights, only the fit", silent, kept);
+    if (unrated)
+        pasta_warn("--logged: %lld of %lld turns have no rating: what value.reward takes in its place counts as one", unrated, turns);
+}
+
 pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *err)
 {
     struct pasta_progress progress;
@@ -363,9 +384,7 @@ pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *
             o->agents[a].advantage = pasta_calloc(o->sessions.n * (size_t)o->horizon, sizeof *o->agents[a].advantage);
         }
     }
-    if (o->left_out)
-        pasta_warn("--logged: %lld of %lld sessions are left out: they do not list what else could have been shown", (long long)o->left_out,
-                   (long long)(o->left_out + (int64_t)o->sessions.n));
+    warn_of_sessions(o);
     pasta_progress_init(&progress, "logged", "sessions", (int64_t)o->sessions.n);
     const pasta_status status = pasta_parallel_for((int64_t)o->sessions.n, o->context->threads, score_session, (void *)(uintptr_t)&scoring, err);
     pasta_progress_done(&progress);

@@ -94,7 +94,7 @@ pasta_status evaluate_report_sessions(const struct evaluate_results *r, struct p
         char *title = pasta_asprintf("\xe2\x80\x9c%s\xe2\x80\x9d", s->initial_prompt); /* in typographic quotes */
         uint32_t person;
         const bool known = s->source == PASTA_SOURCE_SKETCH && evaluate_sketch_person(s->rater_id, &person);
-        char *text = known ? pasta_asprintf("%s, true type %d", s->rater_id, pasta_sketch_type_of(r->sketch, s->seed, person) + 1)
+        char *text = known ? pasta_asprintf("%s, true type %d", s->rater_id, pasta_sketch_type_of(r->sketch, s->seed, person))
                            : pasta_strdup(s->rater_id);
         pasta_report_subsection(report, title, text);
         int last_given = a->n - 1 > 2 ? a->n - 2 : 1;

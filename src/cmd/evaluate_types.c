@@ -142,20 +142,26 @@ static void describe_drawn(const struct evaluate_results *r, const struct seen *
     pasta_str_printf(out, "; of its top %d images %.0f" PERCENT " %s, %.0f" PERCENT " %s", used, 100 * style_share, style, 100 * group_share, group);
 }
 
+static int64_t people_of(const struct evaluate_results *r, const struct evaluate_user *u, int type)
+{
+    int64_t people = 0;
+    for (int64_t p = 0; p < r->held_out->n_people; p++)
+        people += u->type[p] == type;
+    return people;
+}
+
 static char *describe(const struct evaluate_results *r, const struct evaluate_user *u, int type, const struct seen *seen,
                       const struct ranked *ranked)
 {
-    int64_t people = 0;
+    const int64_t people = people_of(r, u, type);
     struct pasta_str out = {0};
-    for (int64_t p = 0; p < r->held_out->n_people; p++)
-        people += u->type[p] == type;
     pasta_str_printf(&out, "prior %.0f" PERCENT ", %lld %s", 100 * u->model->prior[type], (long long)people, people == 1 ? "person" : "people");
     describe_drawn(r, seen, ranked, &out);
     for (int i = 0; i < r->n_alignments; i++) {
         const struct evaluate_alignment *al = &r->alignments[i];
         for (int k = 0; al->to == u && k < al->from->model->n_types; k++)
             if (al->match[k] == type)
-                pasta_str_printf(&out, "; type %d of %s, similarity %.2f", k + 1, al->from->name, al->similarity[k]);
+                pasta_str_printf(&out, "; type %d of %s, similarity %.2f", k, al->from->name, al->similarity[k]);
     }
     return pasta_str_take(&out);
 }
@@ -263,7 +269,9 @@ static pasta_status put_galleries(const struct evaluate_results *r, const struct
             fill_lines(prompts, n_prompts, s == 0, &arena, lines, &strips[s].n_lines);
         }
         char *detail = describe(r, u, k, &seen, ranked);
-        galleries[k] = (struct pasta_gallery){pasta_arena_printf(&arena, "Type %d", k + 1), pasta_arena_strdup(&arena, detail), strips, 2};
+        /* a type that nobody has likes what the start gave it: that would only look like people */
+        galleries[k] = (struct pasta_gallery){pasta_arena_printf(&arena, "Type %d", k), pasta_arena_strdup(&arena, detail), strips,
+                                              people_of(r, u, k) > 0 ? 2 : 0};
         free(detail);
         free(prompts);
     }
@@ -297,7 +305,7 @@ static void put_agreement(const struct evaluate_results *r, const struct evaluat
     const char **rows = pasta_arena_alloc(&arena, (size_t)learned * sizeof *rows);
     const char **columns = pasta_arena_alloc(&arena, (size_t)true_types * sizeof *columns);
     for (int c = 0; c < true_types; c++)
-        columns[c] = pasta_arena_printf(&arena, "%d", c + 1);
+        columns[c] = pasta_arena_printf(&arena, "%d", c);
     int n = 0;
     for (int c = 0; c <= true_types; c++) /* the last round takes types that nobody has */
         for (int k = 0; k < learned; k++) {
@@ -307,7 +315,7 @@ static void put_agreement(const struct evaluate_results *r, const struct evaluat
                     best = j;
             if (best != c)
                 continue;
-            rows[n] = pasta_arena_printf(&arena, "type %d", k + 1);
+            rows[n] = pasta_arena_printf(&arena, "type %d", k);
             memcpy(sorted + n * true_types, counts + k * true_types, (size_t)true_types * sizeof *sorted);
             n++;
         }

@@ -29,10 +29,12 @@ static void begin(struct pasta_table *t)
     pasta_table_column(t, "rank", "rank correlation", PASTA_FORMAT_NUMBER, 3);
 }
 
-static const char *const note =
-    "From each turn to the end: the mean rating that the agent expected of what it showed (Q), and what followed, both discounted by value.discount. "
-    "Slope: of the return on Q; 1 where a difference in Q is as much in return, 0 where Q says nothing. Advantage: Q less the mean f of all "
-    "candidates, so its slope is about the choice alone, not about who is asked. Rank correlation: of Q and return, over people, within a turn.";
+/* What both tables say of their columns; `from`: whose slates and returns these are. */
+#define NOTE(from) \
+    from " From each turn to the end, discounted by value.discount. Expected: the mean rating that Q, the agent's mean score of the slate that was " \
+    "shown, foretells; found: what followed. Slope: of the return on Q; 1 is right, more: Q tells too little apart, less: too much, 0: Q says " \
+    "nothing. Advantage: Q less the mean f of all candidates, so its slope is about the choice alone, not about who is asked. Rank correlation: " \
+    "of score and return, over people. A dash: scores in units of their own (a user model's utilities, or unknown ones)."
 
 /* --- turn by turn --- */
 
@@ -158,7 +160,7 @@ void evaluate_agents_value_table(struct evaluate_results *r)
     const size_t turns = (size_t)(a->raters * a->horizon);
     if (a->n < 4)
         return;
-    struct pasta_table *t = evaluate_table_add(r, "agents_value", "Did agents know what they would get?", note);
+    struct pasta_table *t = evaluate_table_add(r, "agents_value", "Did agents know what they would get?", NOTE("Agents that played."));
     struct pasta_table *bins = evaluate_table_add(r, "agents_value_bins", "Expected and found rating, in tenths of the turns", NULL);
     double *q = pasta_malloc(turns * sizeof *q), *reward = pasta_malloc(turns * sizeof *reward), *advantage = pasta_calloc(turns, sizeof *advantage);
     int32_t *person = pasta_malloc((size_t)a->raters * sizeof *person);
@@ -194,8 +196,8 @@ void evaluate_offline_value_table(struct evaluate_results *r)
     const struct evaluate_offline *o = r->offline;
     struct pasta_table *bins = evaluate_table_add(r, "offline_value_bins", "Expected and found rating, in tenths of the logged turns", NULL);
     struct pasta_table *t = evaluate_table_add(r, "offline_value", "Do agents know what slates brought?",
-                                      "As for agents that play, with the slates and returns of the logged sessions: what followed a slate is the "
-                                      "logging agent's doing, so only in the last turn should the slope be 1.");
+                                      NOTE("The slates and returns of the logged sessions: what followed a slate is the logging agent's "
+                                           "doing, so only in the last turn should the slope be 1."));
     begin(t);
     begin_bins(bins);
     for (int i = 0; i < o->n; i++) {

@@ -36,6 +36,8 @@ static void parse_scores(struct pasta_fields *f, const struct pasta_place *at, c
     if (!pasta_json_has(obj, "scores"))
         return;
     int n;
+    if (!turn->n_candidates)
+        pasta_fields_fail(f, at, "scores", "expected candidates beside them, found none");
     const cJSON *array = pasta_fields_array(f, at, obj, "scores", turn->n_candidates, turn->n_candidates, &n), *item;
     if (!n)
         return;

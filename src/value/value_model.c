@@ -83,7 +83,10 @@ pasta_status pasta_value_model_load(const char *dir, const char *device, struct 
 {
     struct pasta_value_model *m = pasta_calloc(1, sizeof *m);
     char *f = pasta_path_join(dir, "f"), *v = pasta_path_join(dir, "v");
-    pasta_status st = load_half(f, device, &m->f, &m->f_head, &m->max_tokens_q, err);
+    pasta_status st = pasta_file_exists(f) && pasta_file_exists(v) ? PASTA_OK : pasta_fail(err, PASTA_ERR_INPUT, "'%s': expected the folder of an agent "
+                      "(pasta-train-pasta) with f/ and v/, found none", dir);
+    if (st == PASTA_OK)
+        st = load_half(f, device, &m->f, &m->f_head, &m->max_tokens_q, err);
     if (st == PASTA_OK)
         st = load_half(v, device, &m->v, &m->v_head, &m->max_tokens_v, err);
     if (st == PASTA_OK)

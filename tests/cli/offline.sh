@@ -40,6 +40,7 @@ grep -q "fixed/sessions.jsonl' is what agent 'PASTA' was trained on" "$work/stde
 # Nor does one that does not say how it explored.
 sed 's/"exploration":{[^}]*},//' "$work/random/sessions.jsonl" >"$work/silent.jsonl"
 run 0 offline --logged "$work/silent.jsonl" --agent PASTA="$work/pasta" --out "$work/silent"
+grep -q '40 of 40 sessions do not say how their agent explored' "$work/stderr" || { fail "silence is not named"; cat "$work/stderr"; }
 [ -n "$(cell silent random fitted)" ] && [ -z "$(cell silent random slates)" ] || fail "weights of unknown exploration"
 # What it says has to be possible: a slate at random is not the best by scores.
 sed 's/"exploration":{"epsilon":1,/"exploration":{"epsilon":0,/' "$work/random/sessions.jsonl" >"$work/wrong.jsonl"

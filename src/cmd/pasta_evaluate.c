@@ -287,7 +287,7 @@ static void plan(const struct evaluate *e)
     const struct pasta_plan_row rows[] = {
         {"user_models", "", in.n_user_models}, {"held_out_people", "", (double)e->held_out.n_people},
         {"held_out_pairs", "", (double)e->held_out.pairs.n}, {"held_out_ratings", "", (double)e->held_out.ratings.n},
-        {"held_out_rankings", "", (double)e->held_out.rankings.n}, {"held_out_sessions", "", (double)e->held_out.sessions.n}, {"agents", "", e->played.n}, {"raters", "", (double)e->played.raters},
+        {"held_out_rankings", "", (double)e->held_out.rankings.n}, {"held_out_sessions", "", (double)e->held_out.sessions.n}, {"agents", "", e->played.n + e->offline.n}, {"raters", "", (double)e->played.raters},
         {"sessions", "", sessions_played}, {"turns", "", turns},
         {"candidates_scored", "", turns * (double)e->context->config.agent.candidates},
         {"logged_sessions", "", (double)e->offline.sessions.n}, {"logged_sessions_left_out", "", (double)e->offline.left_out},

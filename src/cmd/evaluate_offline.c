@@ -352,7 +352,7 @@ static void estimate(struct evaluate_offline *o, int agent, const struct seen *s
 }
 
 /* What a reader of the numbers has to know of the sessions. */
-static void warn_of_sessions(const struct evaluate_offline *o)
+static void warn_of_sessions(const struct evaluate_offline *o, int64_t features)
 {
     const long long kept = (long long)o->sessions.n;
     long long silent = 0, unrated = 0, turns = 0;
@@ -366,6 +366,8 @@ static void warn_of_sessions(const struct evaluate_offline *o)
     if (o->left_out)
         pasta_warn("--logged: %lld of %lld sessions are left out: they do not list what else could have been shown", (long long)o->left_out,
                    (long long)o->left_out + kept);
+    if (kept < 3 * features)
+        pasta_warn("--logged: %lld sessions are few for a fit of %lld features: it says little", kept, (long long)features);
     if (silent)
         pasta_warn("--logged: %lld of %lld sessions do not say how their agent explored: no importance weights, only the fit", silent, kept);
     if (unrated)
@@ -384,7 +386,7 @@ pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *
             o->agents[a].advantage = pasta_calloc(o->sessions.n * (size_t)o->horizon, sizeof *o->agents[a].advantage);
         }
     }
-    warn_of_sessions(o);
+    warn_of_sessions(o, seen[EVALUATE_LEARNT].features);
     pasta_progress_init(&progress, "logged", "sessions", (int64_t)o->sessions.n);
     const pasta_status status = pasta_parallel_for((int64_t)o->sessions.n, o->context->threads, score_session, (void *)(uintptr_t)&scoring, err);
     pasta_progress_done(&progress);

@@ -17,6 +17,7 @@ grep -q '"mean_reward": 0\.' "$work/pasta/value.json" || fail "value.json"
 
 # The agent that was logged has the mean of its sessions, whatever the method; results depend neither on threads nor on an interruption.
 run 0 offline --logged "$work/random/sessions.jsonl" --agent PASTA="$work/pasta" --threads 1 --out "$work/offline"
+grep -q 'warning: --logged: 40 sessions are few for a fit of 129 features' "$work/stderr" || { fail "too few sessions for a fit"; cat "$work/stderr"; }
 mean=$(grep -o '"rating":[0-9]*' "$work/random/sessions.jsonl" | cut -d: -f2 | awk '{ s += $1 } END { printf "%.9f", s / NR }')
 [ "$(grep -o '"rating":[0-9]*' "$work/random/sessions.jsonl" | wc -l)" = 120 ] || fail "a turn without a rating"
 for column in fitted slates items; do # the fit has more features than sessions here, and a ridge

@@ -200,92 +200,120 @@ static void average(const float *features, const double *weight, int n, int64_t 
     out[2 * width] = 1;
 }
 
-static void set_weights(const struct pasta_slate_law *logging, const struct pasta_slate_law *law, bool explored, const int *picks, int slate,
-                        double *by_slates, double *by_items)
-{
-    const double own = pasta_slate_law_probability(law, picks, slate);
-    *by_slates = explored || own >= 1 ? own / pasta_slate_law_probability(logging, picks, slate) : NAN;
-    *by_items = pasta_slate_item_weight(logging, law->inclusion, picks, slate);
-}
+/* A logged turn, and how likely it was. */
+struct logged_turn {
+    int64_t session;
+    int number;                      /* from 0 */
+    const struct pasta_session *before; /* the turns before it */
+    const struct pasta_turn *turn;
+    const struct pasta_exploration *exploration;
+    int picks[PASTA_MAX_SLATE];      /* the candidates that were shown */
+    double *shown;                   /* [candidates] 1 for them */
+    struct pasta_slate_law law;
+    bool known;                      /* the law is; otherwise weights are NAN */
+};
 
-/* The law of the logged slate. Where it is not known, *law stays as it was, and weights are NAN. */
-static pasta_status logging_law(const struct pasta_session *session, const struct pasta_turn *turn, int number, const int *picks,
-                                struct pasta_slate_law *law, bool *known, struct pasta_err *err)
+static pasta_status logged_turn_init(struct logged_turn *l, const struct pasta_session *session, struct pasta_err *err)
 {
-    const struct pasta_exploration *e = &session->exploration;
-    *known = e->recorded && (turn->scores || e->epsilon >= 1) &&
-             pasta_slate_law_init(law, turn->candidates, turn->scores, turn->n_candidates, turn->n_columns, e->epsilon, e->temperature);
-    if (!*known || pasta_slate_law_probability(law, picks, turn->n_columns) > 0)
+    const struct pasta_turn *turn = l->turn;
+    const struct pasta_exploration *e = l->exploration;
+    l->shown = pasta_calloc((size_t)turn->n_candidates, sizeof *l->shown);
+    for (int c = 0; c < turn->n_columns; c++)
+        l->shown[l->picks[c] = turn->columns[c].candidate] = 1;
+    l->known = e->recorded && (turn->scores || e->epsilon >= 1) &&
+               pasta_slate_law_init(&l->law, turn->candidates, turn->scores, turn->n_candidates, turn->n_columns, e->epsilon, e->temperature);
+    if (!l->known || pasta_slate_law_probability(&l->law, l->picks, turn->n_columns) > 0)
         return PASTA_OK;
-    pasta_slate_law_release(law);
     return pasta_fail(err, PASTA_ERR_INPUT, "session %s, turn %d: expected a slate that its scores and its exploration (epsilon %g, temperature %g) "
-                      "can give, found one that they cannot", session->session_id, number, e->epsilon, e->temperature);
+                      "can give, found one that they cannot", session->session_id, l->number + 1, e->epsilon, e->temperature);
 }
 
-static pasta_status score_turn(const struct scoring *s, int64_t i, int t, const struct pasta_session *before, struct pasta_err *err)
+static void logged_turn_release(struct logged_turn *l)
 {
-    struct evaluate_offline *o = s->offline;
+    pasta_slate_law_release(&l->law);
+    free(l->shown);
+}
+
+/* Whole slates have no weight where the logging agent always showed the same one and this agent would not. */
+static void set_weights(const struct logged_turn *l, const struct pasta_slate_law *law, double *by_slates, double *by_items)
+{
+    const int L = l->turn->n_columns;
+    const double own = pasta_slate_law_probability(law, l->picks, L);
+    const bool explored = l->exploration->epsilon > 0 || l->exploration->temperature > 0;
+    *by_slates = explored || own >= 1 ? own / pasta_slate_law_probability(&l->law, l->picks, L) : NAN;
+    *by_items = pasta_slate_item_weight(&l->law, law->inclusion, l->picks, L);
+}
+
+/* Scores of an agent, and its features where it reads: otherwise they stay those of its reader. */
+static pasta_status score_candidates(const struct scoring *s, int a, const struct logged_turn *l, float *features, double *scores,
+                                     struct pasta_err *err)
+{
+    struct evaluate_offline_agent *agent = &s->offline->agents[a];
+    const struct seen *seen = &s->seen[a];
+    const int n = l->turn->n_candidates, L = l->turn->n_columns;
+    const size_t at = place(s->offline, l->session, l->number);
+    if (!agent->model) {
+        const struct pasta_policy policy = pasta_policy_named(agent->name);
+        return policy.score(policy.ctx, l->before, 0, l->before->seed, (uint32_t)l->session, l->turn->candidates, n, scores, err);
+    }
+    const pasta_status status = pasta_value_model_features(agent->model, l->before, l->turn->candidates, n, features, scores, err);
+    if (status != PASTA_OK)
+        return status;
+    for (int c = 0; c < L; c++)
+        agent->q[at] += scores[l->picks[c]] / L;
+    agent->advantage[at] = agent->q[at] - pasta_mean(scores, n);
+    average(features, l->shown, n, seen->width, L, seen->shown + at * (size_t)seen->features);
+    return PASTA_OK;
+}
+
+static pasta_status score_turn(const struct scoring *s, struct logged_turn *l, struct pasta_err *err)
+{
+    const struct evaluate_offline *o = s->offline;
     const struct pasta_agent_settings *set = &o->context->config.agent;
-    const struct pasta_session *session = &o->sessions.items[i];
-    const struct pasta_turn *turn = &session->turns[t];
-    const int n = turn->n_candidates, L = turn->n_columns;
-    int picks[PASTA_MAX_SLATE];
-    struct pasta_slate_law logging = {0};
-    bool known;
-    double *shown = pasta_calloc((size_t)n, sizeof *shown), *scores = pasta_malloc((size_t)n * sizeof *scores);
-    float *features = NULL;
-    for (int l = 0; l < L; l++)
-        shown[picks[l] = turn->columns[l].candidate] = 1;
-    pasta_status status = logging_law(session, turn, t + 1, picks, &logging, &known, err);
+    const int n = l->turn->n_candidates, L = l->turn->n_columns;
+    const size_t at = place(o, l->session, l->number);
+    int64_t widest = 0;
+    for (int a = 0; a < o->n; a++)
+        widest = s->seen[a].width > widest ? s->seen[a].width : widest;
+    double *scores = pasta_malloc((size_t)n * sizeof *scores);
+    float *features = pasta_malloc((size_t)(n * widest) * sizeof *features);
+    pasta_status status = PASTA_OK;
     /* from the last to the first, which reads for those before it as well */
     for (int a = o->n - 1; a >= 0 && status == PASTA_OK; a--) {
-        struct evaluate_offline_agent *agent = &o->agents[a];
-        struct seen *seen = &s->seen[a];
-        const int64_t width = seen->width;
-        const size_t at = place(o, i, t);
+        const struct seen *seen = &s->seen[a];
+        const bool random = a == EVALUATE_RANDOM;
         struct pasta_slate_law law;
-        if (agent->model) {
-            free(features);
-            features = pasta_malloc((size_t)(n * width) * sizeof *features);
-            status = pasta_value_model_features(agent->model, before, turn->candidates, n, features, scores, err);
-            for (int l = 0; l < L && status == PASTA_OK; l++)
-                agent->q[at] += scores[picks[l]] / L;
-            agent->advantage[at] = agent->q[at] - pasta_mean(scores, n);
-            if (status == PASTA_OK)
-                average(features, shown, n, width, L, seen->shown + at * (size_t)seen->features);
-        } else {
-            const struct pasta_policy policy = pasta_policy_named(agent->name);
-            status = policy.score(policy.ctx, before, 0, session->seed, (uint32_t)i, turn->candidates, n, scores, err);
-        }
+        status = score_candidates(s, a, l, features, scores, err);
         if (status != PASTA_OK ||
-            !pasta_slate_law_init(&law, turn->candidates, scores, n, L, a == EVALUATE_RANDOM ? 1 : set->epsilon, a == EVALUATE_RANDOM ? 0 : set->temperature))
+            !pasta_slate_law_init(&law, l->turn->candidates, scores, n, L, random ? 1 : set->epsilon, random ? 0 : set->temperature))
             continue;
-        average(features, law.inclusion, n, width, L, seen->policy + at * (size_t)seen->features);
-        if (known)
-            set_weights(&logging, &law, session->exploration.epsilon > 0 || session->exploration.temperature > 0, picks, L, &seen->by_slates[at],
-                        &seen->by_items[at]);
+        average(features, law.inclusion, n, seen->width, L, seen->policy + at * (size_t)seen->features);
+        if (l->known)
+            set_weights(l, &law, &seen->by_slates[at], &seen->by_items[at]);
         pasta_slate_law_release(&law);
     }
-    pasta_slate_law_release(&logging);
     free(features);
     free(scores);
-    free(shown);
     return status;
 }
 
 static pasta_status score_session(void *ctx, int64_t i, int worker, struct pasta_err *err)
 {
     const struct scoring *s = ctx;
-    struct pasta_session before = s->offline->sessions.items[i];
-    const int turns = before.n_turns;
+    const struct pasta_session *session = &s->offline->sessions.items[i];
+    struct pasta_session before = *session;
     pasta_status status = PASTA_OK;
     (void)worker;
     pt_threads(1); /* sessions run side by side; and the sums of an operation must not depend on its threads */
     if (pasta_stop_asked())
         return pasta_fail(err, PASTA_ERR_STOPPED, "stopped; --resume begins anew");
-    for (int t = 0; t < turns && status == PASTA_OK; t++) {
+    for (int t = 0; t < session->n_turns && status == PASTA_OK; t++) {
+        struct logged_turn l = {.session = i, .number = t, .before = &before, .turn = &session->turns[t], .exploration = &session->exploration};
         before.n_turns = t;
-        status = score_turn(s, i, t, &before, err);
+        status = logged_turn_init(&l, session, err);
+        if (status == PASTA_OK)
+            status = score_turn(s, &l, err);
+        logged_turn_release(&l);
     }
     pasta_progress_add(s->progress, 1);
     return status;

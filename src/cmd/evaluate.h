@@ -227,6 +227,10 @@ struct evaluate_offline {
     struct evaluate_offline_agent *agents;       /* random, baseline, those given */
     int n;
 };
+/* Reads the files' sessions into *o, all but its agents. */
+pasta_status evaluate_offline_sessions(struct evaluate_offline *o, const struct pasta_strings *files, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Says what a reader of the numbers has to know of them; features: of the fit. */
+void evaluate_offline_warn(const struct evaluate_offline *o, int64_t features);
 /* Reads the sessions and loads the agents. */
 pasta_status evaluate_offline_open(struct pasta_context *context, const struct evaluate_inputs *in, struct evaluate_offline *out,
                                    struct pasta_err *err) PASTA_MUST_CHECK;

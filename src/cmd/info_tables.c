@@ -11,6 +11,7 @@
 #include "pasta/base/paths.h"
 #include "pasta/io/file.h"
 
+static const double ROUNDING = 0.005; /* an interval over people may be narrower than what rounding does to training */
 struct tally { int tables, cells, outside; double tolerance; };
 
 static double number_of(const cJSON *estimate, const char *key)
@@ -45,9 +46,10 @@ static void check_cell(struct tally *t, const char *table, const char *row, cons
         return;
     t->cells++;
     const double now = number_of(found, "value"), now_n = number_of(found, "n");
+    const double near = isnan(half) ? INFINITY : fmax(t->tolerance * half, ROUNDING * fabs(value));
     snprintf(seen, sizeof seen, "%.6g (n = %.0f)", now, now_n);
-    snprintf(wanted, sizeof wanted, "%.6g +- %.2g (n = %.0f)", value, t->tolerance * half, n);
-    if (isnan(now) || now_n != n || (!isnan(half) && !(fabs(now - value) <= t->tolerance * half + 1e-12)))
+    snprintf(wanted, sizeof wanted, "%.6g +- %.2g (n = %.0f)", value, near, n);
+    if (isnan(now) || now_n != n || !(fabs(now - value) <= near + 1e-12))
         outside(t, table, row, column, wanted, seen);
 }
 

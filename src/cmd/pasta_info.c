@@ -22,7 +22,7 @@ static const struct pasta_option options[] = {
     {"check", PASTA_OPT_FLAG, &check, NULL, "validate: read everything, and compare a run's files with its manifest", NULL},
     {"diff", PASTA_OPT_FLAG, &diff, NULL, "of two runs: what differs in code, configuration, seed, libraries, inputs and outputs", NULL},
     {"tables", PASTA_OPT_FLAG, &tables, NULL, "of two folders of tables, expected and found: exit 4 and the cells where they disagree", NULL},
-    {"tolerance", PASTA_OPT_STRING, &tolerance, "X", "how far, in halves of the expected interval (1.5)", NULL},
+    {"tolerance", PASTA_OPT_STRING, &tolerance, "X", "how far, in halves of the expected interval (1.5), and 0.5 % of the value in any case", NULL},
     {0}};
 
 static const struct pasta_command command = {

@@ -169,6 +169,44 @@ static void the_same_agent_gets_what_it_got(void **state)
     free(s);
 }
 
+static double mean_of(const double *values, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += values[i];
+    return sum / n;
+}
+
+/* Without a session the fitted value moves as far as that session's number lies from the mean, divided by the sessions left. */
+static void a_session_counts_as_its_number_says(void **state)
+{
+    (void)state;
+    struct sample *s = pasta_malloc(sizeof *s), *less = pasta_malloc(sizeof *less);
+    double values[SESSIONS], without[SESSIONS], errors = 0, sizes = 0;
+    play(s, 0, false);
+    struct pasta_logged logged = logged_of(s);
+    logged.discount = 0.5;
+    pasta_off_policy_fitted(&logged, values);
+    const double all = mean_of(values, SESSIONS);
+    for (int i = 0; i < 100; i++) {
+        *less = *s; /* the last one in place of the i-th */
+        memcpy(less->shown + i * H * D, s->shown + (SESSIONS - 1) * H * D, H * D * sizeof *s->shown);
+        memcpy(less->policy + i * H * D, s->policy + (SESSIONS - 1) * H * D, H * D * sizeof *s->policy);
+        memcpy(less->reward + i * H, s->reward + (SESSIONS - 1) * H, H * sizeof *s->reward);
+        struct pasta_logged rest = logged_of(less);
+        rest.discount = 0.5;
+        rest.n = SESSIONS - 1;
+        pasta_off_policy_fitted(&rest, without);
+        const double moved = all - mean_of(without, SESSIONS - 1), said = (values[i] - all) / (SESSIONS - 1);
+        errors += (moved - said) * (moved - said);
+        sizes += said * said;
+    }
+    if (!(errors < 0.003 * sizes))
+        fail_msg("numbers of sessions are off by %g of their size", sqrt(errors / sizes));
+    free(s);
+    free(less);
+}
+
 /* A window of one turn asks what the agent's own slate would have brought, the history being the logging agent's. */
 static void a_window_of_one_turn_takes_histories_as_logged(void **state)
 {
@@ -225,6 +263,7 @@ int main(void)
         cmocka_unit_test(all_are_right_where_values_are_linear),
         cmocka_unit_test(weights_mend_what_features_miss),
         cmocka_unit_test(the_same_agent_gets_what_it_got),
+        cmocka_unit_test(a_session_counts_as_its_number_says),
         cmocka_unit_test(a_window_of_one_turn_takes_histories_as_logged),
         cmocka_unit_test(without_overlap_there_is_no_estimate),
     };

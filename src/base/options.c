@@ -99,11 +99,11 @@ static pasta_status parse_words(const struct pasta_command *command, const struc
         }
         if (value)
             value++;
-        else if (++i < argc)
+        else if (++i < argc && strncmp(argv[i], "--", 2) != 0)
             value = argv[i];
-        else
-            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected %s, found the end of the command line", option->name,
-                              option->argument);
+        else /* whoever means a value that begins so writes --NAME=VALUE */
+            return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected %s, found %s", option->name, option->argument,
+                              i < argc ? argv[i] : "the end of the command line");
         if (option->kind == PASTA_OPT_STRINGS) {
             push(option->target, value);
             continue;

@@ -192,6 +192,7 @@ static void test_options(void **state)
     struct pasta_strings sessions = {0};
     const struct pasta_option table[] = {{"prompts", PASTA_OPT_STRING, &prompts, "FILE", "prompts", NULL},
                                          {"sessions", PASTA_OPT_STRINGS, &sessions, "FILE", "sessions", NULL},
+                                         {"epsilon", PASTA_OPT_KEY, "agent.epsilon", "P", "a config key", NULL},
                                          {0}};
     const struct pasta_command command = {.name = "t", .summary = "", .examples = "", .options = table};
     struct pasta_context context;
@@ -200,19 +201,22 @@ static void test_options(void **state)
     struct pasta_err err = {0};
     setenv("PASTA_SEED", "5", 1);
     setenv("PASTA_THREADS", "3", 1);
-    char *good[] = {"t", "--prompts=p", "--sessions", "a", "--sessions", "b", "--set", "seed=6", "--seed", "7", "--out", "o", NULL};
-    assert_int_equal(pasta_options_parse(&command, 12, good, &context, &action, &level, &err), PASTA_OK);
+    char *good[] = {"t", "--prompts=p", "--sessions", "a", "--sessions", "b", "--set", "seed=6", "--seed", "7", "--out", "o", "--epsilon", "0.5",
+                    "--set=agent.epsilon=1", NULL};
+    assert_int_equal(pasta_options_parse(&command, 15, good, &context, &action, &level, &err), PASTA_OK);
     assert_string_equal(prompts, "p");
     assert_int_equal(sessions.count, 2);
     assert_int_equal(context.config.seed, 7); /* flag > --set > environment */
     assert_int_equal(context.threads, 3);     /* environment > default */
+    assert_true(context.config.agent.epsilon == 0.5);
     pasta_context_release(&context);
     free(sessions.items);
     unsetenv("PASTA_SEED");
     unsetenv("PASTA_THREADS");
-    static char *const bad[][4] = {{"t", "--nothing"}, {"t", "operand"}, {"t", "--prompts"}, {"t", "--force=1"},
+    static char *const bad[][6] = {{"t", "--out", "o", "--epsilon", "2"}, {"t", "--out", "o", "--epsilon=0", "--epsilon=0"}, {"t", "--epsilon", "--out", "o"},
+                                   {"t", "--nothing"}, {"t", "operand"}, {"t", "--prompts"}, {"t", "--force=1"},
                                    {"t", "--seed", "-1"}, {"t", "--set", "seed"}, {"t"}, {"t", "--force", "--resume"}};
-    static const int words[] = {2, 2, 2, 2, 3, 3, 1, 3};
+    static const int words[] = {5, 5, 4, 2, 2, 2, 2, 3, 3, 1, 3};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         prompts = NULL;
         err = (struct pasta_err){0};

@@ -27,15 +27,17 @@ run 0 train "$@" "${r[@]}" --set user_model.types=1 --set user_model.responsibil
 run 2 train "$@" --out "$work/none"
 grep -q 'at least one of --sessions, --preferences and --ratings' "$work/stderr" || { fail "no data is not named"; cat "$work/stderr"; }
 
-# Long enough to be killed: resumed is uninterrupted.
+# Killed at random moments of the time that it takes: resumed is uninterrupted.
 long=(--set user_model.main.steps=300 --set user_model.fine.steps=200)
+began=$(date +%s%N)
 run 0 train "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/long"
+took=$((($(date +%s%N) - began) / 1000000))
 RANDOM=3
 killed=0 again=()
 for _ in $(seq 5); do
     "$bin/pasta-train-user-model" "$@" "${s[@]}" "${p[@]}" "${r[@]}" "${long[@]}" --out "$work/killed" "${again[@]}" >/dev/null 2>&1 &
     pid=$!
-    sleep "0.$((3 + RANDOM % 7))$((RANDOM % 10))"
+    sleep "$(awk -v took=$took -v part=$((20 + RANDOM % 60)) 'BEGIN { printf "%.3f", took * part / 100000 }')"
     kill -KILL $pid 2>/dev/null && killed=$((killed + 1))
     wait $pid 2>/dev/null
     again=(--resume)

@@ -18,7 +18,7 @@ WARN     = -Wall -Wextra -Wshadow -Wvla -Wpointer-arith
 CFLAGS   ?= $(OPT_$(CONFIG)) -g
 CXXFLAGS ?= $(OPT_$(CONFIG):-O3=-O2) -g # the shim only calls ATen, and at -O3 GCC 14 warns of libtorch 2.6's own headers
 SAN      = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
-PACKAGES = libcjson zlib libpng libjpeg libwebp libwebpdemux cairo libcrypto libutf8proc
+PACKAGES = libcjson zlib libpng libjpeg libwebp libwebpdemux cairo libcrypto libutf8proc libcurl libmicrohttpd
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 VERSION  := $(shell cat VERSION 2>/dev/null)
@@ -42,7 +42,7 @@ ALL_LDFLAGS  = -pthread $(SAN) -Wl,--as-needed $(LDFLAGS)
 LIBS         = $(TORCH_LIBS) $(PKG_LIBS) -lopenblas -lm
 
 # --- files -------------------------------------------------------------------------------------
-LAYERS   = base io tensor model world agent user value eval
+LAYERS   = base io tensor model world agent study user value eval
 LIB_C    = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c)))
 LIB_CXX  = $(filter-out %_module.cpp,$(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.cpp))))
 MODULE   = $(BUILD)/libpasta-spm.so

@@ -84,41 +84,50 @@ static pasta_status check_answer(const struct pasta_turn *turn, const struct pas
     return PASTA_OK;
 }
 
-/* Plays the next turn of `s`, which holds the complete turns before it; s->n_turns counts it when it is whole. */
-static pasta_status play_turn(const struct pasta_rollout *r, struct pasta_session *s, uint32_t index, uint32_t person,
-                              struct pasta_arena *arena, double *utility, struct pasta_err *err)
+pasta_status pasta_rollout_slate(const struct pasta_rollout *r, const struct pasta_session *s, uint32_t index, uint32_t person,
+                                 struct pasta_arena *arena, struct pasta_turn *out, struct pasta_err *err)
 {
     const struct pasta_agent_settings *set = r->settings;
     const uint32_t number = (uint32_t)s->n_turns + 1;
     const int n = (int)set->candidates;
-    struct pasta_turn *turn = &s->turns[s->n_turns];
-    struct pasta_answer answer = {.choice = -1, .rating = NAN, .utility = NAN};
+    struct pasta_turn turn = {
+        .n_candidates = n,
+        .candidates = pasta_arena_alloc(arena, (size_t)n * sizeof *turn.candidates),
+        .scores = pasta_arena_alloc(arena, (size_t)n * sizeof *turn.scores),
+        .choice = -1, .rating = NAN, .seconds = NAN,
+    };
     int picks[PASTA_MAX_SLATE];
     pasta_status status;
 
-    *turn = (struct pasta_turn){
-        .n_candidates = n,
-        .candidates = pasta_arena_alloc(arena, (size_t)n * sizeof *turn->candidates),
-        .scores = pasta_arena_alloc(arena, (size_t)n * sizeof *turn->scores),
-        .choice = -1, .rating = NAN, .seconds = NAN,
-    };
-    if ((status = r->generator.candidates(r->generator.ctx, s, r->seed, index, n, arena, turn->candidates, err)) != PASTA_OK ||
-        (status = r->policy.score(r->policy.ctx, s, person, r->seed, index, turn->candidates, n, turn->scores, err)) != PASTA_OK)
+    if ((status = r->generator.candidates(r->generator.ctx, s, r->seed, index, n, arena, turn.candidates, err)) != PASTA_OK ||
+        (status = r->policy.score(r->policy.ctx, s, person, r->seed, index, turn.candidates, n, turn.scores, err)) != PASTA_OK)
         return status;
-
-    turn->n_columns = choose_slate(r, turn, index, number, picks);
-    turn->columns = pasta_arena_alloc(arena, (size_t)turn->n_columns * sizeof *turn->columns);
-    for (int l = 0; l < turn->n_columns; l++) {
-        struct pasta_column *column = &turn->columns[l];
+    turn.n_columns = choose_slate(r, &turn, index, number, picks);
+    turn.columns = pasta_arena_alloc(arena, (size_t)turn.n_columns * sizeof *turn.columns);
+    for (int l = 0; l < turn.n_columns; l++) {
+        struct pasta_column *column = &turn.columns[l];
         column->candidate = picks[l];
-        column->prompt = turn->candidates[picks[l]].prompt;
-        column->category = turn->candidates[picks[l]].category;
+        column->prompt = turn.candidates[picks[l]].prompt;
+        column->category = turn.candidates[picks[l]].category;
         column->n_images = (int)set->images;
         column->images = pasta_arena_alloc(arena, (size_t)set->images * sizeof *column->images);
         if ((status = fill_column(r, index, number, l, arena, column, err)) != PASTA_OK)
             return status;
     }
+    *out = turn;
+    return PASTA_OK;
+}
 
+/* Plays the next turn of `s`, which holds the complete turns before it; s->n_turns counts it when it is whole. */
+static pasta_status play_turn(const struct pasta_rollout *r, struct pasta_session *s, uint32_t index, uint32_t person,
+                              struct pasta_arena *arena, double *utility, struct pasta_err *err)
+{
+    struct pasta_turn *turn = &s->turns[s->n_turns];
+    struct pasta_answer answer = {.choice = -1, .rating = NAN, .utility = NAN};
+    pasta_status status = pasta_rollout_slate(r, s, index, person, arena, turn, err);
+
+    if (status != PASTA_OK)
+        return status;
     s->n_turns++;
     if ((status = r->rater.answer(r->rater.ctx, s, person, r->seed, index, &answer, err)) != PASTA_OK ||
         (status = check_answer(turn, &answer, err)) != PASTA_OK)
@@ -141,12 +150,9 @@ pasta_status pasta_rollout_check(const struct pasta_rollout *r, struct pasta_err
     return PASTA_OK;
 }
 
-pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index, uint32_t person, const char *prompt,
-                                   struct pasta_arena *arena, struct pasta_session *out, struct pasta_err *err)
+struct pasta_session pasta_rollout_begin(const struct pasta_rollout *r, uint32_t index, uint32_t person, const char *prompt,
+                                         struct pasta_arena *arena)
 {
-    const int horizon = (int)r->settings->horizon;
-    double *utility = pasta_arena_alloc(arena, (size_t)horizon * sizeof *utility);
-    bool known = false;
     struct pasta_session s = {
         .session_id = pasta_arena_printf(arena, "%s-%s-%llu-%06u", source_names[r->rater.source], r->policy.name,
                                          (unsigned long long)r->seed, index),
@@ -157,8 +163,22 @@ pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index
         .seed = r->seed,
         .user_type = -1,
         .exploration = {true, r->policy.at_random ? 1 : r->settings->epsilon, r->policy.at_random ? 0 : r->settings->temperature},
-        .turns = pasta_arena_alloc(arena, (size_t)horizon * sizeof *s.turns),
+        .turns = pasta_arena_alloc(arena, (size_t)r->settings->horizon * sizeof *s.turns),
     };
+    if (r->generator.template_hash) {
+        s.generator = pasta_arena_strdup(arena, r->generator.name);
+        s.template_hash = pasta_arena_strdup(arena, r->generator.template_hash);
+    }
+    return s;
+}
+
+pasta_status pasta_rollout_session(const struct pasta_rollout *r, uint32_t index, uint32_t person, const char *prompt,
+                                   struct pasta_arena *arena, struct pasta_session *out, struct pasta_err *err)
+{
+    const int horizon = (int)r->settings->horizon;
+    double *utility = pasta_arena_alloc(arena, (size_t)horizon * sizeof *utility);
+    struct pasta_session s = pasta_rollout_begin(r, index, person, prompt, arena);
+    bool known = false;
 
     const pasta_status sound = pasta_rollout_check(r, err);
     if (sound != PASTA_OK)

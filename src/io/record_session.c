@@ -90,6 +90,16 @@ static struct pasta_exploration parse_exploration(struct pasta_fields *f, const 
                                       pasta_fields_num(f, &place, item, "temperature", 0, HUGE_VAL)};
 }
 
+static void parse_generator(struct pasta_fields *f, const cJSON *tree, struct pasta_session *s)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(tree, "generator");
+    const struct pasta_place place = {NULL, "generator", -1};
+    if (!item || !pasta_fields_object(f, &place, item))
+        return;
+    s->generator = pasta_fields_str(f, &place, item, "name");
+    s->template_hash = pasta_fields_opt_str(f, &place, item, "template");
+}
+
 pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
                                  struct pasta_err *err)
 {
@@ -106,6 +116,7 @@ pasta_status pasta_session_parse(const char *line, size_t length, const char *wh
     s.initial_prompt = pasta_fields_str(&f, NULL, tree, "initial_prompt");
     s.user_type = (int)pasta_fields_opt_int(&f, NULL, tree, "user_type", 0, MAX_TYPES, -1);
     s.exploration = parse_exploration(&f, tree);
+    parse_generator(&f, tree, &s);
     parse_turns(&f, tree, &s);
     pasta_checks_parse(&f, tree, &s);
     cJSON_Delete(tree);
@@ -193,6 +204,13 @@ void pasta_session_print(const struct pasta_session *s, struct pasta_str *out)
         pasta_str_add(out, ",\"exploration\":{\"epsilon\":");
         pasta_json_put_num(out, s->exploration.epsilon);
         pasta_put_number(out, "temperature", s->exploration.temperature);
+        pasta_str_addc(out, '}');
+    }
+    if (s->generator) {
+        pasta_str_add(out, ",\"generator\":{\"name\":");
+        pasta_json_put_str(out, s->generator);
+        if (s->template_hash)
+            pasta_put_text(out, "template", s->template_hash);
         pasta_str_addc(out, '}');
     }
     pasta_str_add(out, ",\"turns\":[");

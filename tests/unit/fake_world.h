@@ -55,7 +55,7 @@ static inline pasta_status fake_answer(void *ctx, const struct pasta_session *se
     return PASTA_OK;
 }
 
-static inline struct pasta_generator fake_generator(void) { return (struct pasta_generator){NULL, "fake", fake_candidates}; }
-static inline struct pasta_t2i fake_t2i(int *drawn) { return (struct pasta_t2i){drawn, "fake/1", 8, fake_draw}; }
+static inline struct pasta_generator fake_generator(void) { return (struct pasta_generator){.name = "fake", .candidates = fake_candidates}; }
+static inline struct pasta_t2i fake_t2i(int *drawn) { return (struct pasta_t2i){.ctx = drawn, .name = "fake/1", .size = 8, .draw = fake_draw}; }
 static inline struct pasta_rater fake_rater(void) { return (struct pasta_rater){NULL, PASTA_SOURCE_SKETCH, fake_answer}; }
 #endif

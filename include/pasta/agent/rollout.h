@@ -47,6 +47,14 @@ pasta_status pasta_rollout_check(const struct pasta_rollout *rollout, struct pas
 pasta_status pasta_rollout_session(const struct pasta_rollout *rollout, uint32_t index, uint32_t person, const char *prompt,
                                    struct pasta_arena *arena, struct pasta_session *out, struct pasta_err *err) PASTA_MUST_CHECK;
 
+/* The same in its two halves, for raters who answer in their own time: a session without turns (there is room for all of them), and the
+ * slate of the turn that follows the complete turns of `s`, with nothing answered. Both live in `arena`; of the rollout's rater only the
+ * source counts. Images are saved before this returns. */
+struct pasta_session pasta_rollout_begin(const struct pasta_rollout *rollout, uint32_t index, uint32_t person, const char *prompt,
+                                         struct pasta_arena *arena);
+pasta_status pasta_rollout_slate(const struct pasta_rollout *rollout, const struct pasta_session *s, uint32_t index, uint32_t person,
+                                 struct pasta_arena *arena, struct pasta_turn *out, struct pasta_err *err) PASTA_MUST_CHECK;
+
 struct pasta_rollout_job {
     uint32_t index, person;
     const char *prompt;

@@ -61,6 +61,59 @@ struct pasta_collect_settings {
     bool save_images;
 };
 
+struct pasta_http_settings {       /* services that are asked over HTTP; limits hold for the generator and for the image model apart */
+    double timeout;                /* seconds, of one attempt */
+    int64_t retries;               /* further attempts after a failure that may pass */
+    double backoff;                /* seconds before the first of them; doubles, with jitter, unless the service says when */
+    double wait_max;               /* seconds that a service may ask to wait before the run stops instead, resumable */
+    int64_t in_flight;             /* requests at once */
+    double per_minute;             /* requests begun a minute; 0: any number */
+    int64_t budget;                /* requests of this run, of both services together; 0: any number */
+    int64_t reply_max;             /* MiB of a reply */
+    const char *cache;             /* folder of replies; "" = cache/ in the run's folder */
+};
+
+struct pasta_generator_settings {  /* who writes the candidates */
+    const char *kind;              /* sketch | openai | library */
+    const char *url;               /* "" = OPENAI_BASE_URL, else OpenAI's own */
+    const char *model;
+    const char *template;          /* prompt template */
+    const char *reply;             /* schema | object | text: how the reply's form is asked for */
+    double temperature;
+    int64_t max_tokens;
+    int64_t images;                /* of each chosen column that are shown to a multimodal model; 0: none */
+    int64_t attempts;              /* replies asked for a turn before it fails: the first, a repair, and for what is missing */
+};
+
+struct pasta_t2i_settings {        /* who draws */
+    const char *kind;              /* sketch | openai | automatic1111 | sdcpp | library */
+    const char *url;               /* of openai: "" = OPENAI_BASE_URL, else OpenAI's own */
+    const char *model;             /* "" = the one that the service has loaded */
+    int64_t size;                  /* pixels of an image's side */
+    int64_t steps;                 /* 0: the service's own number */
+    double guidance;               /* 0: the service's own */
+    const char *sampler;           /* "": the service's own */
+    const char *negative_prompt;
+    const char *quality;           /* of openai; "": not said */
+};
+
+struct pasta_study_settings {      /* people who answer on the rater's page */
+    int64_t sessions_per_rater;
+    const char *consent;           /* file of the text that a rater agrees to; "" = the embedded data/study/consent.txt */
+    const char *completion;        /* what a rater reads at the end: a code for whoever pays, say */
+    bool show_prompts;
+    bool rating;                   /* asked for */
+    bool critique;                 /* asked for */
+    bool none;                     /* a turn may be answered with none of the columns */
+    double attention_rate;         /* attention checks after a turn, on average */
+    double repeat_rate;            /* repeated slates after a turn, on average */
+    double idle_minutes;           /* without an answer until a session counts as abandoned and its place is given to another */
+    int64_t preparers;             /* slates prepared at once */
+    int64_t connections;           /* open at once */
+    double requests_per_minute;    /* of one rater */
+    const char *public_url;        /* where raters find the server, when it is behind another: "https://study.example.org" */
+};
+
 struct pasta_embed_settings {
     const char *model;             /* path; "" = the embedded data/models/clip-sketch */
     int64_t batch;
@@ -143,6 +196,11 @@ struct pasta_config {
     struct pasta_world_settings world;
     struct pasta_agent_settings agent;
     struct pasta_collect_settings collect;
+    struct pasta_generator_settings generator;
+    struct pasta_t2i_settings t2i;
+    const char *library;           /* JSONL index of ready images */
+    struct pasta_http_settings http;
+    struct pasta_study_settings study;
     struct pasta_embed_settings embed;
     struct pasta_user_model_settings user_model;
     struct pasta_simulate_settings simulate;

@@ -31,6 +31,7 @@ enum pasta_rng_purpose {
     PASTA_RNG_BOOTSTRAP,   /* resampling */
     PASTA_RNG_USER_TYPE,   /* the type of a simulated user */
     PASTA_RNG_CAPTION,     /* training captions for the embedded encoder */
+    PASTA_RNG_STUDY,       /* a person's session: its arm, attention checks, repeated slates */
 };
 
 struct pasta_rng {

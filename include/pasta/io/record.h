@@ -67,6 +67,8 @@ struct pasta_check {             /* shown between turns to learn about the rater
 };
 struct pasta_session {
     const char *session_id, *rater_id, *agent, *initial_prompt;
+    const char *generator;       /* who wrote the candidates, as "openai/gemini-1.5-flash"; NULL: not recorded */
+    const char *template_hash;   /* SHA-256 of the prompt template that it was asked with; NULL where there is none */
     struct pasta_exploration exploration;
     enum pasta_source source;
     uint64_t seed;               /* below 2^53 */

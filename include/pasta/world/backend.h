@@ -22,12 +22,15 @@ struct pasta_generator {
      * (complete), `index` is the session's random address, `seed` the run's seed. */
     pasta_status (*candidates)(void *ctx, const struct pasta_session *session, uint64_t seed, uint32_t index, int n,
                                struct pasta_arena *arena, struct pasta_candidate *out, struct pasta_err *err);
+    const char *template_hash; /* SHA-256 of the prompt template, kept in every session; NULL: there is none */
 };
 struct pasta_t2i {
     void *ctx;
-    const char *name; /* "sketch/1" */
-    int size;         /* pixels */
+    const char *name; /* "sketch/1": the model and all that it is set to, for it names images */
+    int size;         /* pixels; 0: images of any size */
     pasta_status (*draw)(void *ctx, const char *prompt, uint64_t seed, struct pasta_image *out, struct pasta_err *err);
+    /* NULL where any seed draws another image. Else *n ready images stand for the prompt, and seed s draws image s mod n. */
+    pasta_status (*ready)(void *ctx, const char *prompt, int *n, struct pasta_err *err);
 };
 struct pasta_answer {
     int choice;                /* column, or -1 */

@@ -80,7 +80,7 @@ static const struct key keys[] = {
       "who writes the candidates: the sketch world, a chat service (the paper: Gemini 1.5 Flash), the image library"),
     T("generator.url", generator.url, "", NULL, '-', "of an OpenAI-compatible service, up to /v1; empty: OPENAI_BASE_URL, else OpenAI's"),
     T("generator.model", generator.model, "", NULL, '-', "the service's name of the language model"),
-    T("generator.template", generator.template, "configs/candidates-1.txt", NULL, 'O', "what the language model is asked"),
+    T("generator.template", generator.prompt_template, "configs/candidates-1.txt", NULL, 'O', "what the language model is asked"),
     T("generator.reply", generator.reply, "schema", "schema|object|text", 'O', "structured output: by JSON schema, as any JSON object, not at all"),
     N("generator.temperature", generator.temperature, "1", 0, 10, 'O', "of the language model"),
     I("generator.max_tokens", generator.max_tokens, "8192", 1, 1e7, 'O', "of one reply"),

@@ -77,7 +77,7 @@ struct pasta_generator_settings {  /* who writes the candidates */
     const char *kind;              /* sketch | openai | library */
     const char *url;               /* "" = OPENAI_BASE_URL, else OpenAI's own */
     const char *model;
-    const char *template;          /* prompt template */
+    const char *prompt_template;   /* file */
     const char *reply;             /* schema | object | text: how the reply's form is asked for */
     double temperature;
     int64_t max_tokens;

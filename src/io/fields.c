@@ -54,17 +54,22 @@ static void wrong_schema(struct pasta_fields *f, const char *wanted, const char 
     pasta_fields_fail(f, NULL, "schema", "expected \"%s\", found \"%.60s\"%s", wanted, found, hint);
 }
 
+void pasta_fields_schema(struct pasta_fields *f, const cJSON *tree, const char *schema)
+{
+    if (!cJSON_IsObject(tree))
+        pasta_fields_fail(f, NULL, NULL, "expected an object, found %s", pasta_json_type_name(tree));
+    const char *found = pasta_fields_text(f, NULL, tree, "schema");
+    if (f->status == PASTA_OK && strcmp(found, schema) != 0)
+        wrong_schema(f, schema, found);
+}
+
 cJSON *pasta_fields_begin(struct pasta_fields *f, const char *line, size_t length, const char *schema)
 {
     cJSON *tree = NULL;
     f->status = pasta_json_parse(line, length, f->where, &tree, f->err);
     if (f->status != PASTA_OK)
         return NULL;
-    if (!cJSON_IsObject(tree))
-        pasta_fields_fail(f, NULL, NULL, "expected an object, found %s", pasta_json_type_name(tree));
-    const char *found = pasta_fields_text(f, NULL, tree, "schema");
-    if (f->status == PASTA_OK && strcmp(found, schema) != 0)
-        wrong_schema(f, schema, found);
+    pasta_fields_schema(f, tree, schema);
     if (f->status != PASTA_OK) {
         cJSON_Delete(tree);
         return NULL;

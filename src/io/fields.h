@@ -25,7 +25,9 @@ struct pasta_fields {
     struct pasta_err *err;
 };
 
-/* Parses the line and checks its schema ("pasta.session/1"); NULL after a failure. The caller deletes the tree. */
+/* Is the tree an object of this schema ("pasta.session/1")? */
+void pasta_fields_schema(struct pasta_fields *f, const cJSON *tree, const char *schema);
+/* Parses the line and checks its schema; NULL after a failure. The caller deletes the tree. */
 cJSON *pasta_fields_begin(struct pasta_fields *f, const char *line, size_t length, const char *schema);
 void pasta_fields_fail(struct pasta_fields *f, const struct pasta_place *at, const char *key, const char *fmt, ...)
     PASTA_PRINTF(4, 5);

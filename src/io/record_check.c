@@ -62,6 +62,30 @@ static void parse_answer_key(struct pasta_fields *f, const struct pasta_place *a
         pasta_fields_fail(f, at, "slate", "expected the columns of turn %d in any order, found others", check->repeat_of);
 }
 
+/* `after`: it was shown after that many turns or more. */
+static void parse_check(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const struct pasta_session *s, int after,
+                        struct pasta_check *check)
+{
+    *check = (struct pasta_check){.expected = -1};
+    check->after_turn = (int)pasta_fields_int(f, at, obj, "after_turn", after, s->n_turns);
+    check->kind = (enum pasta_check_kind)pasta_fields_name(f, at, obj, "kind", kind_names, 2);
+    parse_answer_key(f, at, obj, s, check);
+    check->choice = pasta_choice_parse(f, at, obj, check->n_columns);
+    check->seconds = pasta_fields_opt_num(f, at, obj, "seconds", 0, HUGE_VAL);
+}
+
+pasta_status pasta_check_parse(const cJSON *object, const struct pasta_session *s, const char *where, struct pasta_arena *arena,
+                               struct pasta_check *out, struct pasta_err *err)
+{
+    struct pasta_fields f = {.where = where, .arena = arena, .err = err};
+    struct pasta_check check;
+    if (pasta_fields_object(&f, NULL, object))
+        parse_check(&f, NULL, object, s, 0, &check);
+    if (f.status == PASTA_OK)
+        *out = check;
+    return f.status;
+}
+
 void pasta_checks_parse(struct pasta_fields *f, const cJSON *tree, struct pasta_session *s)
 {
     if (f->status != PASTA_OK || !pasta_json_has(tree, "checks"))
@@ -73,34 +97,35 @@ void pasta_checks_parse(struct pasta_fields *f, const cJSON *tree, struct pasta_
     cJSON_ArrayForEach(item, array) {
         if (!pasta_fields_object(f, &place, item))
             return;
-        struct pasta_check *check = &s->checks[place.index];
-        *check = (struct pasta_check){.expected = -1};
-        after = check->after_turn = (int)pasta_fields_int(f, &place, item, "after_turn", after, s->n_turns);
-        check->kind = (enum pasta_check_kind)pasta_fields_name(f, &place, item, "kind", kind_names, 2);
-        parse_answer_key(f, &place, item, s, check);
-        check->choice = pasta_choice_parse(f, &place, item, check->n_columns);
-        check->seconds = pasta_fields_opt_num(f, &place, item, "seconds", 0, HUGE_VAL);
+        parse_check(f, &place, item, s, after, &s->checks[place.index]);
+        after = s->checks[place.index].after_turn;
         place.index++;
     }
 }
 
 /* --- writing --- */
 
+void pasta_check_print(const struct pasta_check *check, struct pasta_str *out)
+{
+    pasta_str_printf(out, "{\"after_turn\":%d", check->after_turn);
+    pasta_put_text(out, "kind", kind_names[check->kind]);
+    pasta_slate_print(check->columns, check->n_columns, out);
+    if (check->kind == PASTA_CHECK_ATTENTION)
+        pasta_str_printf(out, ",\"expected\":%d", check->expected);
+    else
+        pasta_str_printf(out, ",\"repeat_of\":%d", check->repeat_of);
+    pasta_choice_print(check->choice, out);
+    pasta_put_number(out, "seconds", check->seconds);
+    pasta_str_addc(out, '}');
+}
+
 void pasta_checks_print(const struct pasta_session *s, struct pasta_str *out)
 {
+    if (!s->n_checks)
+        return;
     for (int i = 0; i < s->n_checks; i++) {
-        const struct pasta_check *check = &s->checks[i];
-        pasta_str_printf(out, "%s{\"after_turn\":%d", i ? "," : ",\"checks\":[", check->after_turn);
-        pasta_put_text(out, "kind", kind_names[check->kind]);
-        pasta_slate_print(check->columns, check->n_columns, out);
-        if (check->kind == PASTA_CHECK_ATTENTION)
-            pasta_str_printf(out, ",\"expected\":%d", check->expected);
-        else
-            pasta_str_printf(out, ",\"repeat_of\":%d", check->repeat_of);
-        pasta_choice_print(check->choice, out);
-        pasta_put_number(out, "seconds", check->seconds);
-        pasta_str_addc(out, '}');
+        pasta_str_add(out, i ? "," : ",\"checks\":[");
+        pasta_check_print(&s->checks[i], out);
     }
-    if (s->n_checks)
-        pasta_str_addc(out, ']');
+    pasta_str_addc(out, ']');
 }

@@ -49,12 +49,12 @@ static void parse_scores(struct pasta_fields *f, const struct pasta_place *at, c
     }
 }
 
-static void parse_answers(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, struct pasta_turn *turn)
+static void parse_answers(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, int number, struct pasta_turn *turn)
 {
     turn->choice = pasta_choice_parse(f, at, obj, turn->n_columns);
     turn->rating = pasta_fields_opt_num(f, at, obj, "rating", 1, 10);
     if (pasta_json_has(obj, "vs_previous")) {
-        if (at->index == 0)
+        if (number == 1)
             pasta_fields_fail(f, at, "vs_previous", "expected nothing in the first turn, found an answer");
         turn->versus = PASTA_WORSE + pasta_fields_name(f, at, obj, "vs_previous", versus_names, 3);
     }
@@ -62,20 +62,36 @@ static void parse_answers(struct pasta_fields *f, const struct pasta_place *at, 
     turn->seconds = pasta_fields_opt_num(f, at, obj, "seconds", 0, HUGE_VAL);
 }
 
-static void parse_turns(struct pasta_fields *f, const cJSON *tree, struct pasta_session *s)
+static void parse_turn(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, int number, struct pasta_turn *turn)
 {
-    const cJSON *array = pasta_fields_array(f, NULL, tree, "turns", 1, PASTA_MAX_HORIZON, &s->n_turns), *item;
+    pasta_fields_int(f, at, obj, "turn", number, number);
+    parse_candidates(f, at, obj, turn);
+    parse_scores(f, at, obj, turn);
+    turn->columns = pasta_slate_parse(f, at, obj, turn, &turn->n_columns);
+    parse_answers(f, at, obj, number, turn);
+}
+
+pasta_status pasta_turn_parse(const cJSON *object, int number, const char *where, struct pasta_arena *arena, struct pasta_turn *out,
+                              struct pasta_err *err)
+{
+    struct pasta_fields f = {.where = where, .arena = arena, .err = err};
+    struct pasta_turn turn = {0};
+    if (pasta_fields_object(&f, NULL, object))
+        parse_turn(&f, NULL, object, number, &turn);
+    if (f.status == PASTA_OK)
+        *out = turn;
+    return f.status;
+}
+
+static void parse_turns(struct pasta_fields *f, const cJSON *tree, int least, struct pasta_session *s)
+{
+    const cJSON *array = pasta_fields_array(f, NULL, tree, "turns", least, PASTA_MAX_HORIZON, &s->n_turns), *item;
     s->turns = pasta_arena_alloc(f->arena, (size_t)s->n_turns * sizeof *s->turns);
     struct pasta_place place = {NULL, "turns", 0};
     cJSON_ArrayForEach(item, array) {
         if (!pasta_fields_object(f, &place, item))
             return;
-        struct pasta_turn *turn = &s->turns[place.index];
-        pasta_fields_int(f, &place, item, "turn", place.index + 1, place.index + 1);
-        parse_candidates(f, &place, item, turn);
-        parse_scores(f, &place, item, turn);
-        turn->columns = pasta_slate_parse(f, &place, item, turn, &turn->n_columns);
-        parse_answers(f, &place, item, turn);
+        parse_turn(f, &place, item, place.index + 1, &s->turns[place.index]);
         place.index++;
     }
 }
@@ -100,14 +116,15 @@ static void parse_generator(struct pasta_fields *f, const cJSON *tree, struct pa
     s->template_hash = pasta_fields_opt_str(f, &place, item, "template");
 }
 
-pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
-                                 struct pasta_err *err)
+/* `least`: how many turns there must be. */
+static pasta_status parse_session(const cJSON *tree, int least, const char *where, struct pasta_arena *arena, struct pasta_session *out,
+                                  struct pasta_err *err)
 {
     struct pasta_fields f = {.where = where, .arena = arena, .err = err};
-    cJSON *tree = pasta_fields_begin(&f, line, length, schema);
-    if (!tree)
-        return f.status;
     struct pasta_session s = {0};
+    pasta_fields_schema(&f, tree, schema);
+    if (f.status != PASTA_OK)
+        return f.status;
     s.session_id = pasta_fields_str(&f, NULL, tree, "session_id");
     s.rater_id = pasta_fields_str(&f, NULL, tree, "rater_id");
     s.source = pasta_fields_name(&f, NULL, tree, "source", source_names, 3);
@@ -117,12 +134,28 @@ pasta_status pasta_session_parse(const char *line, size_t length, const char *wh
     s.user_type = (int)pasta_fields_opt_int(&f, NULL, tree, "user_type", 0, MAX_TYPES, -1);
     s.exploration = parse_exploration(&f, tree);
     parse_generator(&f, tree, &s);
-    parse_turns(&f, tree, &s);
+    parse_turns(&f, tree, least, &s);
     pasta_checks_parse(&f, tree, &s);
-    cJSON_Delete(tree);
     if (f.status == PASTA_OK)
         *out = s;
     return f.status;
+}
+
+pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
+                                 struct pasta_err *err)
+{
+    cJSON *tree = NULL;
+    pasta_status status = pasta_json_parse(line, length, where, &tree, err);
+    if (status == PASTA_OK)
+        status = parse_session(tree, 1, where, arena, out, err);
+    cJSON_Delete(tree);
+    return status;
+}
+
+pasta_status pasta_session_parse_open(const cJSON *object, const char *where, struct pasta_arena *arena, struct pasta_session *out,
+                                      struct pasta_err *err)
+{
+    return parse_session(object, 0, where, arena, out, err);
 }
 
 static pasta_status append(void *ctx, const char *line, size_t length, const char *where, struct pasta_err *err)
@@ -174,7 +207,7 @@ static void print_candidates(const struct pasta_turn *turn, struct pasta_str *ou
     pasta_str_addc(out, ']');
 }
 
-static void print_turn(const struct pasta_turn *turn, int number, struct pasta_str *out)
+void pasta_turn_print(const struct pasta_turn *turn, int number, struct pasta_str *out)
 {
     pasta_str_printf(out, "{\"turn\":%d", number);
     print_candidates(turn, out);
@@ -217,7 +250,7 @@ void pasta_session_print(const struct pasta_session *s, struct pasta_str *out)
     for (int i = 0; i < s->n_turns; i++) {
         if (i)
             pasta_str_addc(out, ',');
-        print_turn(&s->turns[i], i + 1, out);
+        pasta_turn_print(&s->turns[i], i + 1, out);
     }
     pasta_str_addc(out, ']');
     pasta_checks_print(s, out);

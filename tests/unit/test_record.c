@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pasta/base/json.h"
 #include "pasta/io/file.h"
 #include "pasta/io/record.h"
 
@@ -44,6 +45,14 @@ static const char *write_text(const char *name, const char *text)
     const char *path = path_of(name);
     assert_int_equal(pasta_file_write(path, text, strlen(text), &err), PASTA_OK);
     return path;
+}
+
+static cJSON *parsed(const char *text)
+{
+    struct pasta_err err = {0};
+    cJSON *tree = NULL;
+    assert_int_equal(pasta_json_parse(text, strlen(text), "f:1", &tree, &err), PASTA_OK);
+    return tree;
 }
 
 /* A session line in canonical layout that uses every field. */
@@ -144,6 +153,81 @@ static void checks_of_equal_columns_and_none(void **state)
     pasta_str_release(&line);
     pasta_str_release(&text);
     pasta_arena_release(&arena);
+}
+
+/* What a session under way is kept as: its head without turns, and each turn and check by itself. */
+static void pieces_round_trip(void **state)
+{
+    (void)state;
+    struct pasta_err err = {0};
+    struct pasta_arena arena = {0};
+    struct pasta_session s;
+    struct pasta_turn turns[2];
+    struct pasta_check checks[2];
+    struct pasta_str text = {0};
+    cJSON *tree = parsed(HEAD("pasta.session/1") "]}");
+    assert_int_equal(pasta_session_parse_open(tree, "f:1: session", &arena, &s, &err), PASTA_OK);
+    cJSON_Delete(tree);
+    assert_int_equal(s.n_turns, 0);
+    pasta_session_print(&s, &text);
+    assert_string_equal(text.data, HEAD("pasta.session/1") "]}\n");
+
+    const char *const turn_texts[] = {TURN1, TURN2}, *const check_texts[] = {REPEAT, ATTENTION};
+    s.turns = turns;
+    for (int i = 0; i < 2; i++) {
+        tree = parsed(turn_texts[i]);
+        assert_int_equal(pasta_turn_parse(tree, i + 1, "f:1", &arena, &turns[i], &err), PASTA_OK);
+        cJSON_Delete(tree);
+        s.n_turns++;
+        tree = parsed(check_texts[i]);
+        assert_int_equal(pasta_check_parse(tree, &s, "f:1", &arena, &checks[i], &err), PASTA_OK);
+        cJSON_Delete(tree);
+        pasta_str_clear(&text);
+        pasta_turn_print(&turns[i], i + 1, &text);
+        assert_string_equal(text.data, turn_texts[i]);
+        pasta_str_clear(&text);
+        pasta_check_print(&checks[i], &text);
+        assert_string_equal(text.data, check_texts[i]);
+    }
+    s.checks = checks;
+    s.n_checks = 2;
+    pasta_str_clear(&text);
+    pasta_session_print(&s, &text);
+    assert_string_equal(text.data, SESSION "\n");
+    pasta_str_release(&text);
+    pasta_arena_release(&arena);
+}
+
+static void broken_pieces_are_refused(void **state)
+{
+    (void)state;
+    static const struct { char kind; const char *text; int number; const char *message; } cases[] = {
+        {'s', HEAD("pasta.session/1") "7]}", 0, "f:1: turns[0]: expected an object, found a number"},
+        {'s', HEAD("pasta.session/2") "]}", 0, "f:1: schema: expected \"pasta.session/1\", found \"pasta.session/2\" (another version of the format)"},
+        {'s', "[]", 0, "f:1: expected an object, found an array"},
+        {'t', TURN2, 1, "f:1: turn: expected a whole number from 1 to 1, found 2"},
+        {'t', "null", 1, "f:1: expected an object, found null"},
+        {'t', "{\"turn\":1,\"slate\":[{\"prompt\":\"c\",\"category\":\"subject\"," IMAGES("z") "}],\"choice\":0,\"vs_previous\":\"better\"}", 1,
+         "f:1: vs_previous: expected nothing in the first turn, found an answer"},
+        {'t', "{\"turn\":1,\"slate\":[{\"prompt\":\"c\",\"category\":\"subject\"," IMAGES("z") "}]}", 1, "f:1: choice: expected a column or null, found nothing"},
+        {'c', REPEAT, 0, "f:1: after_turn: expected a whole number from 0 to 0, found 1"},
+        {'c', "7", 0, "f:1: expected an object, found a number"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pasta_err err = {0};
+        struct pasta_arena arena = {0};
+        struct pasta_session s = {0};
+        struct pasta_turn turn;
+        struct pasta_check check;
+        cJSON *tree = parsed(cases[i].text);
+        const pasta_status status = cases[i].kind == 's'   ? pasta_session_parse_open(tree, "f:1", &arena, &s, &err)
+                                    : cases[i].kind == 't' ? pasta_turn_parse(tree, cases[i].number, "f:1", &arena, &turn, &err)
+                                                           : pasta_check_parse(tree, &s, "f:1", &arena, &check, &err);
+        assert_int_equal(status, PASTA_ERR_INPUT);
+        assert_string_equal(err.message, cases[i].message);
+        cJSON_Delete(tree);
+        pasta_arena_release(&arena);
+    }
 }
 
 static void unknown_fields_are_tolerated(void **state)
@@ -495,6 +579,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(session_round_trip),
         cmocka_unit_test(checks_of_equal_columns_and_none),
+        cmocka_unit_test(pieces_round_trip),
+        cmocka_unit_test(broken_pieces_are_refused),
         cmocka_unit_test(unknown_fields_are_tolerated),
         cmocka_unit_test(broken_sessions_are_refused),
         cmocka_unit_test(truncated_lines_are_refused),

@@ -93,6 +93,7 @@ struct pasta_ranking {
     const char **images;         /* [n] */
     double *ranks;               /* [n], 1 = best, ties allowed */
 };
+struct cJSON;                    /* base/json.h */
 
 struct pasta_sessions { struct pasta_arena arena; struct pasta_session *items; size_t n, capacity; };
 struct pasta_preferences { struct pasta_arena arena; struct pasta_preference *items; size_t n, capacity; };
@@ -113,10 +114,22 @@ pasta_status pasta_rankings_read(const char *path, int64_t skip_bad, int64_t *sk
 /* Parse one line into *out (strings in arena). `where` is "FILE:LINE". */
 pasta_status pasta_session_parse(const char *line, size_t length, const char *where, struct pasta_arena *arena, struct pasta_session *out,
                                  struct pasta_err *err) PASTA_MUST_CHECK;
+/* As pasta_session_parse for a session that is under way, perhaps without turns yet, and a tree that was parsed already: part of a larger
+ * record, to which `where` leads. What is read from the tree is copied. */
+pasta_status pasta_session_parse_open(const struct cJSON *object, const char *where, struct pasta_arena *arena, struct pasta_session *out,
+                                      struct pasta_err *err) PASTA_MUST_CHECK;
+/* One turn, the number-th from 1, as it stands in a session; a turn without an answer says "choice":null. */
+pasta_status pasta_turn_parse(const struct cJSON *object, int number, const char *where, struct pasta_arena *arena, struct pasta_turn *out,
+                              struct pasta_err *err) PASTA_MUST_CHECK;
+/* One check of a session: its after_turn and repeat_of are numbers of the turns of `s`. */
+pasta_status pasta_check_parse(const struct cJSON *object, const struct pasta_session *s, const char *where, struct pasta_arena *arena,
+                               struct pasta_check *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* The first column of the turn with the same prompt and the same images in the same order; -1: none. */
 int pasta_column_in(const struct pasta_turn *turn, const struct pasta_column *column);
-/* Append one line with its newline. Rankings are only read. */
+/* Append one line with its newline, or the object that stands for a turn or a check in it. Rankings are only read. */
 void pasta_session_print(const struct pasta_session *s, struct pasta_str *out);
+void pasta_turn_print(const struct pasta_turn *turn, int number, struct pasta_str *out);
+void pasta_check_print(const struct pasta_check *check, struct pasta_str *out);
 void pasta_preference_print(const struct pasta_preference *p, struct pasta_str *out);
 void pasta_rating_print(const struct pasta_rating *r, struct pasta_str *out);
 void pasta_sessions_release(struct pasta_sessions *s);

@@ -111,6 +111,14 @@ pasta_status journal_append(struct journal *journal, const char *lines, size_t l
     return status;
 }
 
+int64_t journal_written(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    const int64_t written = journal->written;
+    pthread_mutex_unlock(&journal->lock);
+    return written;
+}
+
 pasta_status journal_sync(struct journal *journal, int64_t end, struct pasta_err *err)
 {
     pasta_status status = PASTA_OK;

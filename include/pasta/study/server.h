@@ -30,5 +30,22 @@
  */
 #ifndef PASTA_STUDY_SERVER_H
 #define PASTA_STUDY_SERVER_H
-#include "pasta/base/err.h"
+#include "pasta/agent/rollout.h"
+#include "pasta/study/design.h"
+
+struct pasta_study_service {                     /* all borrowed */
+    const struct pasta_study_design *design;
+    const struct pasta_study_settings *settings;
+    const struct pasta_rollout *rollouts;        /* [n_arms]; their rater's source is human, their image_root the folder below */
+    const char *const *prompts;                  /* [n_prompts] that sessions start from */
+    uint32_t n_prompts;
+    const char *consent;                         /* what a rater agrees to */
+    const char *dir;                             /* journal.jsonl, links.tsv, sessions.jsonl and images/; what is there is gone on with */
+    const char *address;                         /* "ADDR:PORT", ":PORT" or "PORT" on the loopback interface; port 0: any that is free */
+    void (*listening)(void *ctx, const char *url); /* called once raters can come */
+    void *ctx;
+};
+/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole) or a stop is asked for (PASTA_ERR_STOPPED: calling it
+ * again goes on). Other errors: an address that cannot be had is PASTA_ERR_USAGE, a journal that cannot be is PASTA_ERR_INPUT. */
+pasta_status pasta_study_serve(const struct pasta_study_service *service, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

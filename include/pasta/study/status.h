@@ -1,0 +1,17 @@
+/* status.h: how a study is getting on, read from its journal, and its end.
+ *
+ *     pasta_study_status("runs/study", false, &text, &err);     // also while a server runs
+ *     pasta_study_finish("runs/study", &counts, &err);          // when none does
+ */
+#ifndef PASTA_STUDY_STATUS_H
+#define PASTA_STUDY_STATUS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "pasta/base/err.h"
+#include "pasta/base/str.h"
+
+/* Appends sessions done, under way and abandoned, by arm, the raters that came, rates and times: one JSON object on a line, or lines to read. */
+pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Writes sessions.jsonl for good: the sessions that have ended, and, of those under way or abandoned, the turns that were answered. */
+pasta_status pasta_study_finish(const char *dir, int64_t *sessions, struct pasta_err *err) PASTA_MUST_CHECK;
+#endif

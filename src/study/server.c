@@ -1,0 +1,465 @@
+/* server.c: HTTP for a study. What is asked for is told by request.h, what happens by conduct.h, what the page is told by view.h. */
+#include "pasta/study/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conduct.h"
+#include "events.h"
+#include "links.h"
+#include "page.h"
+#include "pasta/base/log.h"
+#include "pasta/base/paths.h"
+#include "pasta/base/progress.h"
+#include "pasta/io/file.h"
+#include "request.h"
+#include "shown_image.h"
+#include "view.h"
+
+enum {
+    IDLE_SECONDS = 75,          /* of a connection that nobody uses */
+    WAIT_SECONDS = 20,          /* of a reply that waits for a slate */
+    FLOOD = 1 << 20,            /* bytes of a body after which the connection is cut instead of answered */
+    STACK = 512 << 10,          /* bytes, of a connection's thread */
+};
+
+struct server {
+    const struct pasta_study_service *service;
+    struct conduct conduct;
+    struct view_settings view;
+    struct MHD_Daemon *daemon;
+    char *url;                  /* where it listens */
+    atomic_int active;          /* requests that are not answered yet */
+    atomic_bool closing;        /* nobody waits any longer */
+};
+struct exchange {               /* one request */
+    struct pasta_str body;
+    bool too_long;
+};
+
+/* --- replies --- */
+
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type, const char *caching, const void *bytes,
+                             size_t length, enum MHD_ResponseMemoryMode mode)
+{
+    static const char *const always[][2] = {
+        {"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+                                    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+        {"X-Content-Type-Options", "nosniff"}, {"X-Frame-Options", "DENY"}, {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"}, {"Cross-Origin-Opener-Policy", "same-origin"}};
+    struct MHD_Response *response = MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, mode);
+    if (!response)
+        return MHD_NO;
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        MHD_add_response_header(response, always[i][0], always[i][1]);
+    if (length)
+        MHD_add_response_header(response, "Content-Type", type);
+    MHD_add_response_header(response, "Cache-Control", caching);
+    if (status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, "Retry-After", "2");
+    const enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* For the page's own requests JSON; for a person who came to a wrong address the sentence. */
+static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned status, const char *sentence)
+{
+    struct pasta_str text = {0};
+    const char *accept = header(connection, "Accept");
+    if (accept && strstr(accept, "text/html"))
+        return reply(connection, status, "text/plain; charset=utf-8", "no-store", sentence, strlen(sentence), MHD_RESPMEM_MUST_COPY);
+    pasta_str_add(&text, "{\"error\":");
+    pasta_json_put_str(&text, sentence);
+    pasta_str_addc(&text, '}');
+    const enum MHD_Result result = reply(connection, status, "application/json", "no-store", text.data, text.length, MHD_RESPMEM_MUST_COPY);
+    pasta_str_release(&text);
+    return result;
+}
+
+static enum MHD_Result reply_state(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater, unsigned status)
+{
+    struct study *study = server->conduct.study;
+    struct pasta_str text = {0};
+    pthread_mutex_lock(&study->lock);
+    view_state(study, rater, &server->view, study_clock(), &text);
+    pthread_mutex_unlock(&study->lock);
+    const enum MHD_Result result = reply(connection, status, "application/json", "no-store", text.data, text.length, MHD_RESPMEM_MUST_COPY);
+    pasta_str_release(&text);
+    return result;
+}
+
+static enum MHD_Result reply_asset(struct MHD_Connection *connection, const char *name, size_t length)
+{
+    for (const struct page_asset *a = page_assets; a->name; a++)
+        if (strlen(a->name) == length && memcmp(a->name, name, length) == 0)
+            return reply(connection, MHD_HTTP_OK, a->type, "no-cache", a->bytes, a->length, MHD_RESPMEM_PERSISTENT);
+    return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
+}
+
+static enum MHD_Result reply_image(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater,
+                                   const struct request *request)
+{
+    struct study *study = server->conduct.study;
+    struct pasta_str png = {0};
+    struct pasta_err err = {0};
+    char id[65];
+    memcpy(id, request->name, 64);
+    id[64] = '\0';
+    pthread_mutex_lock(&study->lock);
+    const bool shown = view_has_image(rater, id);
+    pthread_mutex_unlock(&study->lock);
+    if (!shown)
+        return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such image");
+    if (shown_image_read(server->service->dir, id, &png, &err) != PASTA_OK) {
+        pasta_warn("%s", err.message);
+        pasta_str_release(&png);
+        return reply_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the image cannot be read");
+    }
+    const enum MHD_Result result = reply(connection, MHD_HTTP_OK, "image/png", "private, max-age=31536000, immutable", png.data, png.length,
+                                         MHD_RESPMEM_MUST_COPY);
+    pasta_str_release(&png);
+    return result;
+}
+
+/* --- requests of raters --- */
+
+static enum MHD_Result on_state(struct server *server, struct MHD_Connection *connection, struct study_rater *rater)
+{
+    struct study *study = server->conduct.study;
+    const bool wait = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait") != NULL;
+    const struct timespec deadline = study_deadline(WAIT_SECONDS);
+    conduct_look(&server->conduct, rater);
+    pthread_mutex_lock(&study->lock);
+    for (int late = 0; wait && !late && !atomic_load(&server->closing) && view_waits(study, rater);)
+        late = pthread_cond_timedwait(&study->changed, &study->lock, &deadline);
+    pthread_mutex_unlock(&study->lock);
+    return reply_state(server, connection, rater, MHD_HTTP_OK);
+}
+
+static enum MHD_Result on_result(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater,
+                                 enum conduct_result result, const char *problem)
+{
+    switch (result) {
+    case CONDUCT_OK: return reply_state(server, connection, rater, MHD_HTTP_OK);
+    case CONDUCT_CONFLICT: return reply_state(server, connection, rater, MHD_HTTP_CONFLICT);
+    case CONDUCT_REFUSED: return reply_error(connection, MHD_HTTP_BAD_REQUEST, problem);
+    case CONDUCT_UNSAVED: break;
+    }
+    return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "this could not be saved and was not taken; please try again");
+}
+
+static enum MHD_Result on_answer(struct server *server, struct MHD_Connection *connection, struct study_rater *rater, const struct pasta_str *body,
+                                 bool draft)
+{
+    struct pasta_arena arena = {0};
+    struct study_answer answer;
+    const char *problem = NULL;
+    enum conduct_result result = CONDUCT_REFUSED;
+    const bool sound = request_answer(body->data, body->length, &arena, &answer, &problem);
+    if (sound && draft)
+        conduct_draft(&server->conduct, rater, &answer);
+    else if (sound)
+        result = conduct_answer(&server->conduct, rater, &answer, &problem);
+    pasta_arena_release(&arena);
+    return sound && draft ? reply(connection, MHD_HTTP_NO_CONTENT, NULL, "no-store", "", 0, MHD_RESPMEM_PERSISTENT)
+                          : on_result(server, connection, rater, result, problem);
+}
+
+static enum MHD_Result on_start(struct server *server, struct MHD_Connection *connection, struct study_rater *rater, const struct pasta_str *body)
+{
+    const char *problem = NULL;
+    const enum conduct_result result = request_start(body->data, body->length, &problem) ? conduct_start(&server->conduct, rater)
+                                                                                          : CONDUCT_REFUSED;
+    return on_result(server, connection, rater, result, problem);
+}
+
+/* A bucket for each rater: it holds the requests of ten seconds, and fills up as time goes by. */
+static bool within_rate(struct server *server, struct study_rater *rater)
+{
+    const double rate = server->service->settings->requests_per_minute / 60, most = fmax(10 * rate, 1), now = pasta_now();
+    pthread_mutex_lock(&server->conduct.study->lock);
+    rater->allowance = rater->asked_at > 0 ? fmin(most, rater->allowance + rate * (now - rater->asked_at)) : most;
+    rater->asked_at = now;
+    const bool ok = rater->allowance >= 1;
+    rater->allowance -= ok;
+    pthread_mutex_unlock(&server->conduct.study->lock);
+    return ok;
+}
+
+/* What is wrong with a post before its body is looked at: an HTTP status, 0: nothing. */
+static unsigned refuse_post(const struct server *server, struct MHD_Connection *connection, const struct exchange *exchange, const char **sentence)
+{
+    if (!request_same_origin(header(connection, "Origin"), header(connection, "Host"), header(connection, "Sec-Fetch-Site"),
+                             server->service->settings->public_url)) {
+        *sentence = "this page may not post here";
+        return MHD_HTTP_FORBIDDEN;
+    }
+    if (exchange->too_long) {
+        *sentence = "that is too long";
+        return MHD_HTTP_CONTENT_TOO_LARGE;
+    }
+    if (!request_is_json(header(connection, "Content-Type"))) {
+        *sentence = "expected application/json";
+        return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+    }
+    return 0;
+}
+
+static enum MHD_Result answer(struct server *server, struct MHD_Connection *connection, const char *path, const char *method,
+                              const struct exchange *exchange)
+{
+    const struct request request = request_route(path);
+    const bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    const bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    struct study_rater *rater = NULL;
+    const char *sentence = NULL;
+    unsigned refused;
+
+    if (request.route == ROUTE_NONE || (request.token && !(rater = links_find(server->conduct.study, request.token, request.token_length))))
+        return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such page; please use the link that you were given");
+    if (request.post ? !post : !get)
+        return reply_error(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "this cannot be done here");
+    if (rater && !within_rate(server, rater))
+        return reply_error(connection, MHD_HTTP_TOO_MANY_REQUESTS, "too many requests; please wait a little");
+    if (post && (refused = refuse_post(server, connection, exchange, &sentence)) != 0)
+        return reply_error(connection, refused, sentence);
+    switch (request.route) {
+    case ROUTE_PAGE: return reply_asset(connection, "page.html", strlen("page.html"));
+    case ROUTE_ASSET: return reply_asset(connection, request.name, request.name_length);
+    case ROUTE_STATE: return on_state(server, connection, rater);
+    case ROUTE_IMAGE: return reply_image(server, connection, rater, &request);
+    case ROUTE_START: return on_start(server, connection, rater, &exchange->body);
+    case ROUTE_DRAFT: return on_answer(server, connection, rater, &exchange->body, true);
+    case ROUTE_ANSWER: return on_answer(server, connection, rater, &exchange->body, false);
+    case ROUTE_MOVED:
+    case ROUTE_NONE: break;
+    }
+    return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such page; the link that you were given ends with a slash");
+}
+
+/* --- libmicrohttpd --- */
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
+                                  const char *upload, size_t *upload_size, void **state)
+{
+    struct server *server = ctx;
+    struct exchange *exchange = *state;
+    (void)version;
+    if (!exchange) { /* headers only, so far */
+        *state = pasta_calloc(1, sizeof *exchange);
+        atomic_fetch_add(&server->active, 1);
+        return MHD_YES;
+    }
+    if (*upload_size) {
+        exchange->too_long = exchange->too_long || exchange->body.length + *upload_size > REQUEST_BODY_MAX;
+        if (exchange->body.length + *upload_size > FLOOD)
+            return MHD_NO;
+        pasta_str_addn(&exchange->body, upload, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    return answer(server, connection, path, method, exchange);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    struct server *server = ctx;
+    struct exchange *exchange = *state;
+    (void)connection, (void)code;
+    if (!exchange)
+        return;
+    pasta_str_release(&exchange->body);
+    free(exchange);
+    *state = NULL;
+    atomic_fetch_sub(&server->active, 1);
+}
+
+/* Its words about connections that broke off: of use to nobody but who looks for them. */
+static void on_log(void *ctx, const char *format, va_list args)
+{
+    char text[500];
+    (void)ctx;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\r\n")] = '\0';
+    pasta_debug("http: %s", text);
+}
+
+/* --- the address --- */
+
+/* "ADDR:PORT" with brackets around an IPv6 address, ":PORT" or "PORT". */
+static pasta_status split_address(const char *text, char **host, const char **port, struct pasta_err *err)
+{
+    const char *colon = strrchr(text, ':');
+    *port = colon ? colon + 1 : text;
+    if (!**port || strspn(*port, "0123456789") != strlen(*port) || strlen(*port) > 5 || atoi(*port) > 65535)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--serve: expected ADDR:PORT, as 127.0.0.1:8080, found '%s'", text);
+    *host = colon && colon > text ? pasta_strndup(text, (size_t)(colon - text)) : pasta_strdup("127.0.0.1");
+    const size_t length = strlen(*host);
+    if (length > 2 && **host == '[' && (*host)[length - 1] == ']') {
+        memmove(*host, *host + 1, length - 2);
+        (*host)[length - 2] = '\0';
+    }
+    return PASTA_OK;
+}
+
+static pasta_status listen_at(const struct addrinfo *info, const char *address, int *out, struct pasta_err *err)
+{
+    const int one = 1, fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 || bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
+        listen(fd, 1024) != 0) {
+        const int number = errno;
+        if (fd >= 0)
+            close(fd);
+        return pasta_fail(err, PASTA_ERR_USAGE, "--serve: cannot listen at '%s': %s", address, strerror(number));
+    }
+    *out = fd;
+    return PASTA_OK;
+}
+
+/* Listens, and says where: "http://127.0.0.1:8080". */
+static pasta_status open_socket(const char *address, int *fd, char **url, struct pasta_err *err)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *info = NULL;
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof bound;
+    char *host = NULL, number[64] = "", port_number[16] = "";
+    const char *port;
+    pasta_status status = split_address(address, &host, &port, err);
+    int code;
+
+    if (status == PASTA_OK && (code = getaddrinfo(host, port, &hints, &info)) != 0)
+        status = pasta_fail(err, PASTA_ERR_USAGE, "--serve: '%s': %s", host, gai_strerror(code));
+    if (status == PASTA_OK)
+        status = listen_at(info, address, fd, err);
+    if (status == PASTA_OK) {
+        getsockname(*fd, (struct sockaddr *)&bound, &length);
+        getnameinfo((struct sockaddr *)&bound, length, number, sizeof number, port_number, sizeof port_number, NI_NUMERICHOST | NI_NUMERICSERV);
+        *url = pasta_asprintf(strchr(number, ':') ? "http://[%s]:%s" : "http://%s:%s", number, port_number);
+    }
+    if (info)
+        freeaddrinfo(info);
+    free(host);
+    return status;
+}
+
+/* --- a server's life --- */
+
+static pasta_status open_study(struct server *server, struct pasta_err *err)
+{
+    const struct pasta_study_service *service = server->service;
+    struct conduct *c = &server->conduct;
+    char *path = pasta_path_join(service->dir, STUDY_JOURNAL), *sessions = pasta_path_join(service->dir, STUDY_SESSIONS);
+    struct pasta_str line = {0};
+    int64_t end, n;
+
+    event_open(service->design, study_clock(), &line);
+    pasta_status status = journal_open(path, &c->journal, err);
+    if (status == PASTA_OK && journal_written(c->journal) > 0)
+        status = study_read(path, &c->study, NULL, err);
+    else if (status == PASTA_OK)
+        c->study = study_new(service->design);
+    if (status == PASTA_OK && (status = journal_append(c->journal, line.data, line.length, &end, err)) == PASTA_OK)
+        status = journal_sync(c->journal, end, err);
+    if (status == PASTA_OK && (status = conduct_write_sessions(c->study, service->dir, false, &n, err)) == PASTA_OK)
+        status = journal_open(sessions, &c->sessions, err);
+    pasta_str_release(&line);
+    free(sessions);
+    free(path);
+    return status;
+}
+
+static pasta_status start(struct server *server, int fd, struct pasta_err *err)
+{
+    const struct pasta_study_settings *set = server->service->settings;
+    server->daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)set->connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10), MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_END);
+    return server->daemon ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "cannot start the HTTP server");
+}
+
+/* Until all is done, or cannot go on. */
+static pasta_status watch(struct server *server, struct pasta_err *err)
+{
+    struct study *study = server->conduct.study;
+    for (;;) {
+        const struct timespec tick = {.tv_nsec = 100000000};
+        pthread_mutex_lock(&study->lock);
+        const bool done = study_done(study) == study->design.places, failed = server->conduct.failed;
+        pthread_mutex_unlock(&study->lock);
+        const pasta_status status = preparer_failure(server->conduct.preparer, err);
+        if (status != PASTA_OK || done)
+            return status;
+        if (failed)
+            return pasta_fail(err, PASTA_ERR_IO, "'%s/%s' cannot be written: answers can no longer be kept", server->service->dir, STUDY_JOURNAL);
+        if (pasta_stop_asked())
+            return pasta_fail(err, PASTA_ERR_STOPPED, "stopped; raters go on where they were with --resume");
+        nanosleep(&tick, NULL);
+    }
+}
+
+/* Lets the requests that are under way have their replies. */
+static void stop(struct server *server)
+{
+    const double deadline = pasta_now() + 5;
+    if (server->daemon) {
+        MHD_quiesce_daemon(server->daemon);
+        atomic_store(&server->closing, true);
+        while (atomic_load(&server->active) > 0 && pasta_now() < deadline) {
+            const struct timespec tick = {.tv_nsec = 10000000};
+            pthread_cond_broadcast(&server->conduct.study->changed);
+            nanosleep(&tick, NULL);
+        }
+        MHD_stop_daemon(server->daemon);
+    }
+    preparer_stop(server->conduct.preparer);
+    journal_close(server->conduct.sessions);
+    journal_close(server->conduct.journal);
+}
+
+pasta_status pasta_study_serve(const struct pasta_study_service *service, struct pasta_err *err)
+{
+    struct server server = {.service = service, .conduct = {.service = service}, .view = {service->settings, service->consent}};
+    struct conduct *c = &server.conduct;
+    int64_t n;
+    int fd = -1;
+    pasta_status status = open_socket(service->address, &fd, &server.url, err);
+
+    if (status == PASTA_OK && (status = open_study(&server, err)) == PASTA_OK &&
+        (status = links_open(c->study, service->dir, *service->settings->public_url ? service->settings->public_url : server.url, err)) ==
+            PASTA_OK) {
+        c->preparer = preparer_start(c->study, service->rollouts, c->journal, (int)service->settings->preparers);
+        status = start(&server, fd, err);
+    }
+    if (status == PASTA_OK) {
+        service->listening(service->ctx, server.url);
+        status = watch(&server, err);
+    }
+    stop(&server);
+    if (status == PASTA_OK)
+        status = conduct_write_sessions(c->study, service->dir, false, &n, err);
+    if (fd >= 0)
+        close(fd);
+    study_free(c->study);
+    free(server.url);
+    return status;
+}

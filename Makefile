@@ -46,7 +46,9 @@ LAYERS   = base io tensor model world agent study user value eval
 LIB_C    = $(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c)))
 LIB_CXX  = $(filter-out %_module.cpp,$(sort $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.cpp))))
 MODULE   = $(BUILD)/libpasta-spm.so
-LIB_OBJ  = $(LIB_C:src/%.c=$(BUILD)/%.o) $(LIB_CXX:src/%.cpp=$(BUILD)/%.o)
+PAGE     = $(addprefix src/study/,page.html page.css page.js page_net.js page_images.js page_slate.js page_zoom.js page.svg)
+LIB_OBJ  = $(LIB_C:src/%.c=$(BUILD)/%.o) $(LIB_CXX:src/%.cpp=$(BUILD)/%.o) \
+           $(BUILD)/study/page_assets.o
 LIB      = $(BUILD)/libpasta.a
 CMD_MAIN = $(sort $(wildcard src/cmd/pasta.c src/cmd/pasta_*.c))
 CMD_OBJ  = $(patsubst src/%.c,$(BUILD)/%.o,$(filter-out $(CMD_MAIN),$(wildcard src/cmd/*.c)))
@@ -90,6 +92,13 @@ $(BUILD)/commit: FORCE
 	@mkdir -p $(@D); echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
 $(BUILD)/base/version.o: $(BUILD)/commit
 FORCE:
+
+# The rater's page, as bytes in the binary.
+$(BUILD)/study/page_assets.c: scripts/embed-assets Makefile $(PAGE)
+	@mkdir -p $(@D)
+	scripts/embed-assets $(PAGE) > $@
+$(BUILD)/study/page_assets.o: $(BUILD)/study/page_assets.c $(STAMP)
+	$(CC) $(ALL_CFLAGS) -Isrc/study -c $< -o $@
 
 # Archives, so that each binary takes only the objects it needs.
 $(LIB): $(LIB_OBJ)

@@ -1,7 +1,9 @@
-/* pasta-collect: sketch raters answer. Multi-turn sessions with a baseline agent, and single-turn pairs and ratings. */
+/* pasta-collect: raters answer. Multi-turn sessions with an agent, and single-turn pairs and ratings; of people, collect_study.h. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "arms.h"
+#include "collect_study.h"
 #include "collected_report.h"
 #include "common.h"
 #include "pasta/agent/collected.h"
@@ -16,7 +18,9 @@
 
 enum { SESSIONS_A_PART = 8, SINGLES_A_PART = 128 }; /* of the order of a second's work */
 
-static const char *prompts_path;
+static const char *prompts_path, *serve_address;
+static bool status_asked, finish_asked;
+static struct pasta_strings arm_specs;
 
 struct collect {
     struct pasta_context *context;
@@ -181,15 +185,13 @@ static pasta_status collect(struct collect *c, struct pasta_err *err)
     return collected_report(context, err);
 }
 
-static pasta_status run(struct pasta_context *context, struct pasta_err *err)
+static pasta_status run_sketch(struct pasta_context *context, struct pasta_err *err)
 {
     const struct pasta_config *config = &context->config;
     const struct pasta_collect_settings *set = &config->collect;
-    char *standard = pasta_data_path("prompts/sketch.txt");
     struct collect c = {.context = context};
     pasta_status status;
 
-    prompts_path = prompts_path ? prompts_path : standard;
     if (set->sessions + set->pairs + set->ratings == 0) {
         status = pasta_fail(err, PASTA_ERR_USAGE,
                             "collect.sessions, collect.pairs and collect.ratings: expected one above 0, found 0: nothing to collect");
@@ -210,21 +212,50 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
 out:
     pasta_sketch_close(c.sketch);
     pasta_prompts_release(&c.prompts);
+    return status;
+}
+
+static pasta_status run(struct pasta_context *context, struct pasta_err *err)
+{
+    char *standard = pasta_data_path("prompts/sketch.txt");
+    const struct collect_study study = {context, prompts_path ? prompts_path : standard, serve_address, &arm_specs};
+    pasta_status status;
+
+    if ((serve_address != NULL) + status_asked + finish_asked > 1) {
+        status = pasta_fail(err, PASTA_ERR_USAGE, "--serve, --status and --finish: expected one of them, found more");
+    } else if (status_asked) {
+        status = collect_study_status(context, err);
+    } else if (serve_address) {
+        status = collect_study_serve(&study, err);
+    } else if (finish_asked) {
+        status = collect_study_finish(&study, err);
+    } else {
+        prompts_path = study.prompts_path;
+        status = run_sketch(context, err);
+    }
     free(standard);
+    free(arm_specs.items);
     return status;
 }
 
 static const struct pasta_option options[] = {
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
+    {"serve", PASTA_OPT_STRING, &serve_address, "ADDR:PORT", "people answer: serve the rater's page; a port alone is on the loopback interface", NULL},
+    {"status", PASTA_OPT_FLAG, &status_asked, NULL, "say how the study in --out is getting on, also while it is served", NULL},
+    {"finish", PASTA_OPT_FLAG, &finish_asked, NULL, "end the study in --out with the turns that were answered", NULL},
+    ARM_FLAG(&arm_specs),
     EXPLORATION_FLAGS,
     {0}};
 
 static const struct pasta_command command = {
     .name = "pasta-collect",
-    .summary = "sketch raters answer: sessions with a baseline agent, single-turn pairs and ratings",
+    .summary = "raters answer: people on a page, or sketch raters; sessions with an agent, single-turn pairs and ratings",
     .examples = "  pasta-collect --config configs/sketch.json --seed 1 --out runs/collect\n"
                 "  pasta-collect --prompts my.txt --set collect.sessions=30 --threads 2 --out runs/mine\n"
-                "  pasta-collect --config configs/paper.json --dry-run\n",
+                "  pasta-collect --config configs/paper.json --dry-run\n"
+                "  pasta-collect --serve 8080 --set collect.raters=40 --set collect.sessions=40 --set world.image_size=256 --out runs/study\n"
+                "  pasta-collect --serve 8080 --arm baseline=baseline --arm pasta=runs/pasta --out runs/human-evaluation\n"
+                "  pasta-collect --status --out runs/study\n",
     .options = options};
 
 int main(int argc, char **argv)

@@ -1,0 +1,206 @@
+#include "collect_study.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "arms.h"
+#include "collected_report.h"
+#include "pasta/agent/collected.h"
+#include "pasta/base/paths.h"
+#include "pasta/io/file.h"
+#include "pasta/io/manifest.h"
+#include "pasta/study/server.h"
+#include "pasta/study/status.h"
+#include "pasta/world/sketch.h"
+#include "plan.h"
+#include "run_stamp.h"
+
+/* What serving and finishing need alike. */
+struct opened {
+    struct pasta_prompts prompts;
+    struct pasta_sketch *sketch;
+    struct arms *arms;
+    const char **names;              /* [arms] */
+    struct pasta_rollout *rollouts;  /* [arms] */
+    char *consent_path;
+    struct pasta_str consent;
+    struct pasta_stamp_input *inputs;
+    int n_inputs;
+    struct pasta_study_design design;
+};
+
+static void close_all(struct opened *o)
+{
+    arms_close(o->arms);
+    pasta_sketch_close(o->sketch);
+    pasta_prompts_release(&o->prompts);
+    pasta_str_release(&o->consent);
+    free(o->consent_path);
+    free(o->names);
+    free(o->rollouts);
+    free(o->inputs);
+}
+
+static pasta_status lay_out(const struct pasta_config *config, struct opened *o, struct pasta_err *err)
+{
+    const struct pasta_collect_settings *set = &config->collect;
+    const struct pasta_study_settings *study = &config->study;
+    const int n = arms_count(o->arms);
+    if (set->sessions < 1 || set->sessions % n)
+        return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected a multiple of the %d arms, found %lld", n, (long long)set->sessions);
+    if (set->sessions > set->raters * study->sessions_per_rater)
+        return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected at most %lld, which %lld raters with %lld sessions each can play, found %lld",
+                          (long long)(set->raters * study->sessions_per_rater), (long long)set->raters, (long long)study->sessions_per_rater,
+                          (long long)set->sessions);
+    o->design = (struct pasta_study_design){
+        .seed = config->seed, .n_arms = n, .arms = o->names, .places = set->sessions, .raters = (uint32_t)set->raters,
+        .first_rater = (uint32_t)set->first_rater, .sessions_per_rater = (int)study->sessions_per_rater, .horizon = (int)config->agent.horizon,
+        .attention_rate = study->attention_rate, .repeat_rate = study->repeat_rate, .idle_seconds = 60 * study->idle_minutes};
+    return PASTA_OK;
+}
+
+/* A rater who is a person answers in their own time: the rollout needs to know only whose records these are. */
+static pasta_status make_rollouts(const struct pasta_context *context, struct opened *o, struct pasta_err *err)
+{
+    const int n = arms_count(o->arms);
+    o->names = pasta_calloc((size_t)n, sizeof *o->names);
+    o->rollouts = pasta_calloc((size_t)n, sizeof *o->rollouts);
+    for (int i = 0; i < n; i++) {
+        o->rollouts[i] = (struct pasta_rollout){
+            .settings = &context->config.agent, .generator = pasta_sketch_generator(o->sketch), .t2i = pasta_sketch_t2i(o->sketch),
+            .policy = arms_policy(o->arms, i), .rater = {.source = PASTA_SOURCE_HUMAN}, .seed = context->config.seed,
+            .image_root = context->out};
+        o->names[i] = o->rollouts[i].policy.name;
+    }
+    return pasta_rollout_check(&o->rollouts[0], err);
+}
+
+static void list_inputs(const struct collect_study *study, struct opened *o)
+{
+    const struct pasta_world_settings *world = &study->context->config.world;
+    const struct pasta_stamp_input files[] = {{"prompts", study->prompts_path}, {"lexicon", world->lexicon}, {"consent", o->consent_path}};
+    const int n = (int)(sizeof files / sizeof *files);
+    o->inputs = pasta_calloc((size_t)n + ARMS_STAMPS * (size_t)arms_count(o->arms), sizeof *o->inputs);
+    for (int i = 0; i < n; i++)
+        o->inputs[o->n_inputs++] = files[i];
+    o->n_inputs += arms_stamp(o->arms, o->inputs + o->n_inputs);
+}
+
+static pasta_status open_all(const struct collect_study *study, struct opened *o, struct pasta_err *err)
+{
+    struct pasta_context *context = study->context;
+    const struct pasta_config *config = &context->config;
+    pasta_status status;
+
+    o->consent_path = *config->study.consent ? pasta_strdup(config->study.consent) : pasta_data_path("study/consent.txt");
+    if ((status = pasta_prompts_read(study->prompts_path, &o->prompts, err)) == PASTA_OK &&
+        (status = pasta_file_read(o->consent_path, &o->consent, err)) == PASTA_OK &&
+        (status = pasta_sketch_open(&config->world, &config->agent, &o->sketch, err)) == PASTA_OK &&
+        (status = arms_open(context, study->arms, (int)config->study.preparers, &o->arms, err)) == PASTA_OK &&
+        (status = make_rollouts(context, o, err)) == PASTA_OK && (status = lay_out(config, o, err)) == PASTA_OK)
+        list_inputs(study, o);
+    if (status == PASTA_OK && !pasta_utf8_valid(o->consent.data, o->consent.length))
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected UTF-8", o->consent_path);
+    return status;
+}
+
+/* --- the end --- */
+
+static pasta_status write_manifest(const struct collect_study *study, const struct opened *o, struct pasta_err *err)
+{
+    static const char *const outputs[] = {"sessions.jsonl", "journal.jsonl", "prompts.txt", "settings.json"};
+    const struct pasta_context *context = study->context;
+    struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
+    struct pasta_collected found;
+    pasta_status status = pasta_collected_scan(context->out, "prompts.txt", &found, err);
+
+    if (status == PASTA_OK) {
+        pasta_manifest_count(manifest, "sessions", found.sessions);
+        pasta_manifest_count(manifest, "images", found.images);
+    }
+    for (int i = 0; i < o->n_inputs && status == PASTA_OK; i++)
+        if (*o->inputs[i].path && !pasta_starts_with(o->inputs[i].path, PASTA_STAMP_HASH))
+            status = pasta_manifest_input(manifest, o->inputs[i].path, err);
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++)
+        status = pasta_manifest_output(manifest, context->out, outputs[i], err);
+    if (status == PASTA_OK)
+        status = pasta_manifest_write(manifest, context->out, err);
+    pasta_manifest_free(manifest);
+    return status;
+}
+
+/* --- serving --- */
+
+static void listening(void *ctx, const char *url)
+{
+    const struct pasta_context *context = ctx;
+    printf("%s\n", url);
+    fflush(stdout);
+    pasta_info("the raters' links are in '%s/links.tsv'; Ctrl-C stops, --resume goes on", context->out);
+}
+
+static pasta_status serve(const struct collect_study *study, const struct opened *o, struct pasta_err *err)
+{
+    const struct pasta_study_service service = {
+        .design = &o->design, .settings = &study->context->config.study, .rollouts = o->rollouts, .prompts = o->prompts.items,
+        .n_prompts = (uint32_t)o->prompts.n, .consent = o->consent.data, .dir = study->context->out, .address = study->address,
+        .listening = listening, .ctx = study->context};
+    return pasta_study_serve(&service, err);
+}
+
+static pasta_status plan(const struct opened *o, const struct pasta_context *context)
+{
+    const struct pasta_agent_settings *agent = &context->config.agent;
+    const double turns = (double)o->design.places * o->design.horizon;
+    const struct pasta_plan_row rows[] = {
+        {"prompts", "", (double)o->prompts.n}, {"arms", "", o->design.n_arms}, {"raters", "", o->design.raters},
+        {"sessions", "", (double)o->design.places}, {"turns", "", turns}, {"images", "", turns * (double)(agent->slate * agent->images)}};
+    pasta_plan_print(rows, sizeof rows / sizeof *rows, context->json);
+    return PASTA_OK;
+}
+
+static pasta_status conduct(const struct collect_study *study, bool finish, struct pasta_err *err)
+{
+    static const char *const owned[] = {"manifest.json", "journal.jsonl", "sessions.jsonl", "links.tsv", "prompts.txt", "settings.json",
+                                        "images/", NULL};
+    const struct pasta_context *context = study->context;
+    struct opened o = {0};
+    bool complete = false;
+    int64_t sessions;
+    pasta_status status = open_all(study, &o, err);
+
+    if (status == PASTA_OK && context->dry_run) {
+        status = plan(&o, context);
+    } else if (status == PASTA_OK &&
+               (status = pasta_run_dir(context->out, context->force && !finish, context->resume || finish, owned, &complete, err)) == PASTA_OK &&
+               (status = pasta_run_stamp(context, o.inputs, o.n_inputs, err)) == PASTA_OK) {
+        if (complete)
+            pasta_info("'%s' is complete: nothing to do", context->out);
+        else if ((status = finish ? pasta_study_finish(context->out, &sessions, err) : serve(study, &o, err)) == PASTA_OK)
+            status = write_manifest(study, &o, err);
+        if (status == PASTA_OK)
+            status = collected_report(context, err);
+    }
+    close_all(&o);
+    return status;
+}
+
+pasta_status collect_study_serve(const struct collect_study *study, struct pasta_err *err)
+{
+    return conduct(study, false, err);
+}
+
+pasta_status collect_study_finish(const struct collect_study *study, struct pasta_err *err)
+{
+    return conduct(study, true, err);
+}
+
+pasta_status collect_study_status(const struct pasta_context *context, struct pasta_err *err)
+{
+    struct pasta_str text = {0};
+    const pasta_status status = pasta_study_status(context->out, context->json, &text, err);
+    if (status == PASTA_OK)
+        fputs(text.data, stdout);
+    pasta_str_release(&text);
+    return status;
+}

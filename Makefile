@@ -117,7 +117,7 @@ $(MODULE): src/model/spm_module.cpp src/model/spm_module.h $(STAMP)
 $(BINS) $(TESTS) $(FUZZ): | $(MODULE)
 $(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_LIB) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) -Wl,-Map=$@.map $^ $(LIBS) -o $@
-$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(CMD_LIB) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
 
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/support.o $(FUZZ_MAIN) $(FUZZ_OBJ)

@@ -3,17 +3,12 @@
 #include <string.h>
 
 #include "evaluate.h"
+#include "names.h"
 #include "pasta/base/paths.h"
 #include "pasta/base/version.h"
 #include "pasta/io/file.h"
 #include "pasta/io/sha256.h"
 #include "trained_on.h"
-
-static bool is_name(const char *name, size_t length)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    return length > 0 && length <= 40 && strspn(name, allowed) >= length && name[0] != '.';
-}
 
 /* NAME=DIR of each; the name may be left out where `optional`. Names are unique: they become columns and files. */
 static pasta_status split_names(const char *flag, const struct pasta_strings *given, bool optional, struct pasta_arena *arena,
@@ -25,7 +20,7 @@ static pasta_status split_names(const char *flag, const struct pasta_strings *gi
         bool has_name = equals && !memchr(text, '/', (size_t)(equals - text));
         if (!has_name && !optional)
             return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected NAME=DIR, found '%s'", flag, text);
-        if (has_name && !is_name(text, (size_t)(equals - text)))
+        if (has_name && !names_allowed(text, (size_t)(equals - text)))
             return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected a name of at most 40 letters, digits, '.', '_' or '-', found '%.*s'",
                               flag, (int)(equals - text), text);
         named[i].dir = has_name ? equals + 1 : text;

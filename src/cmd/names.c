@@ -39,3 +39,9 @@ void names_release(struct names *s)
     free(s->slots);
     *s = (struct names){0};
 }
+
+bool names_allowed(const char *name, size_t length)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return length > 0 && length <= 40 && strspn(name, allowed) >= length && name[0] != '.';
+}

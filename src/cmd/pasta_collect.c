@@ -25,6 +25,7 @@ static struct pasta_strings arm_specs;
 struct collect {
     struct pasta_context *context;
     struct pasta_sketch *sketch;
+    struct arms *arms; /* one */
     struct pasta_prompts prompts;
     struct pasta_rollout rollout;
     struct pasta_single_turn single;
@@ -111,6 +112,8 @@ static pasta_status finish(struct collect *c, struct pasta_err *err)
     static const char *const outputs[] = {"sessions.jsonl", "preferences.jsonl", "ratings.jsonl", "prompts.txt", "settings.json"};
     const struct pasta_context *context = c->context;
     const struct pasta_world_settings *world = &context->config.world;
+    struct pasta_stamp_input arm[ARMS_STAMPS];
+    const int n_arm = arms_stamp(c->arms, arm);
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
     struct pasta_collected found;
 
@@ -126,6 +129,9 @@ static pasta_status finish(struct collect *c, struct pasta_err *err)
         status = pasta_manifest_input(manifest, world->lexicon, err);
     if (status == PASTA_OK && *world->raters)
         status = pasta_manifest_input(manifest, world->raters, err);
+    for (int i = 0; i < n_arm && status == PASTA_OK; i++)
+        if (!pasta_starts_with(arm[i].path, PASTA_STAMP_HASH))
+            status = pasta_manifest_input(manifest, arm[i].path, err);
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++) {
         char *path = pasta_path_join(context->out, outputs[i]);
         if (pasta_file_exists(path))
@@ -171,12 +177,14 @@ static pasta_status collect(struct collect *c, struct pasta_err *err)
                                         "settings.json", "parts/", "images/", NULL};
     const struct pasta_context *context = c->context;
     const struct pasta_world_settings *world = &context->config.world;
-    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters}};
+    enum { FILES = 3 };
+    struct pasta_stamp_input inputs[FILES + ARMS_STAMPS] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters}};
+    const int n_inputs = FILES + arms_stamp(c->arms, inputs + FILES);
     bool complete = false;
     pasta_status status;
 
     if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) != PASTA_OK ||
-        (status = pasta_run_stamp(context, inputs, (int)(sizeof inputs / sizeof *inputs), err)) != PASTA_OK)
+        (status = pasta_run_stamp(context, inputs, n_inputs, err)) != PASTA_OK)
         return status;
     if (complete)
         pasta_info("'%s' is complete: nothing to do", context->out);
@@ -197,12 +205,17 @@ static pasta_status run_sketch(struct pasta_context *context, struct pasta_err *
                             "collect.sessions, collect.pairs and collect.ratings: expected one above 0, found 0: nothing to collect");
         goto out;
     }
+    if (arm_specs.count > 1) {
+        status = pasta_fail(err, PASTA_ERR_USAGE, "--arm: expected one, under which all sessions are collected, found %d", arm_specs.count);
+        goto out;
+    }
     if ((status = pasta_prompts_read(prompts_path, &c.prompts, err)) != PASTA_OK ||
-        (status = pasta_sketch_open(&config->world, &config->agent, &c.sketch, err)) != PASTA_OK)
+        (status = pasta_sketch_open(&config->world, &config->agent, &c.sketch, err)) != PASTA_OK ||
+        (status = arms_open(context, &arm_specs, context->threads, &c.arms, err)) != PASTA_OK)
         goto out;
     c.rollout = (struct pasta_rollout){
         .settings = &config->agent, .generator = pasta_sketch_generator(c.sketch), .t2i = pasta_sketch_t2i(c.sketch),
-        .policy = pasta_policy_named(set->agent), .rater = pasta_sketch_rater(c.sketch), .seed = config->seed,
+        .policy = arms_policy(c.arms, 0), .rater = pasta_sketch_rater(c.sketch), .seed = config->seed,
         .image_root = set->save_images ? context->out : NULL};
     c.single = (struct pasta_single_turn){
         .sketch = c.sketch, .generator = c.rollout.generator, .t2i = c.rollout.t2i, .candidates = (int)config->agent.candidates,
@@ -210,6 +223,7 @@ static pasta_status run_sketch(struct pasta_context *context, struct pasta_err *
     if ((status = pasta_rollout_check(&c.rollout, err)) == PASTA_OK)
         status = context->dry_run ? plan(&c, err) : collect(&c, err);
 out:
+    arms_close(c.arms);
     pasta_sketch_close(c.sketch);
     pasta_prompts_release(&c.prompts);
     return status;
@@ -252,6 +266,7 @@ static const struct pasta_command command = {
     .summary = "raters answer: people on a page, or sketch raters; sessions with an agent, single-turn pairs and ratings",
     .examples = "  pasta-collect --config configs/sketch.json --seed 1 --out runs/collect\n"
                 "  pasta-collect --prompts my.txt --set collect.sessions=30 --threads 2 --out runs/mine\n"
+                "  pasta-collect --config configs/sketch.json --arm mine=runs/pasta --out runs/on-policy\n"
                 "  pasta-collect --config configs/paper.json --dry-run\n"
                 "  pasta-collect --serve 8080 --set collect.raters=40 --set collect.sessions=40 --set world.image_size=256 --out runs/study\n"
                 "  pasta-collect --serve 8080 --arm baseline=baseline --arm pasta=runs/pasta --out runs/human-evaluation\n"

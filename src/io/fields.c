@@ -216,3 +216,16 @@ double pasta_fields_item_num(struct pasta_fields *f, const struct pasta_place *a
 {
     return number_of(f, at, NULL, item, min, max);
 }
+
+void pasta_fields_numbers(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int n, double *values)
+{
+    int found;
+    const cJSON *array = pasta_fields_array(f, at, obj, key, n, n, &found), *item;
+    struct pasta_place place = {at, key, 0};
+    if (found != n)
+        return;
+    cJSON_ArrayForEach(item, array) {
+        values[place.index] = pasta_fields_item_num(f, &place, item, -HUGE_VAL, HUGE_VAL);
+        place.index++;
+    }
+}

@@ -50,6 +50,8 @@ int pasta_fields_name(struct pasta_fields *f, const struct pasta_place *at, cons
 /* An array of min..max items; *n is 0 after a failure. */
 const cJSON *pasta_fields_array(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int min, int max,
                                 int *n);
+/* An array of n finite numbers into values[n], which is partly set after a failure. */
+void pasta_fields_numbers(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, const char *key, int n, double *values);
 /* Items of arrays: an object, a string copied into the arena, a number. */
 bool pasta_fields_object(struct pasta_fields *f, const struct pasta_place *at, const cJSON *item);
 const char *pasta_fields_item_str(struct pasta_fields *f, const struct pasta_place *at, const cJSON *item);

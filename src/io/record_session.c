@@ -11,42 +11,18 @@ static const char *const schema = "pasta.session/1";
 static const char *const source_names[] = {"human", "sketch", "simulated"};
 static const char *const versus_names[] = {"worse", "same", "better"}; /* from PASTA_WORSE on */
 const char *const pasta_category_names[PASTA_CATEGORIES] = {"rephrase", "expand", "style", "subject", "creative"};
-enum { MAX_CANDIDATES = 1 << 12, MAX_TYPES = 1 << 20 };
+enum { MAX_TYPES = 1 << 20 };
 
 /* --- reading --- */
-
-static void parse_candidates(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, struct pasta_turn *turn)
-{
-    if (!pasta_json_has(obj, "candidates"))
-        return;
-    const cJSON *array = pasta_fields_array(f, at, obj, "candidates", 1, MAX_CANDIDATES, &turn->n_candidates), *item;
-    turn->candidates = pasta_arena_alloc(f->arena, (size_t)turn->n_candidates * sizeof *turn->candidates);
-    struct pasta_place place = {at, "candidates", 0};
-    cJSON_ArrayForEach(item, array) {
-        if (!pasta_fields_object(f, &place, item))
-            return;
-        turn->candidates[place.index].prompt = pasta_fields_str(f, &place, item, "prompt");
-        turn->candidates[place.index].category = pasta_fields_name(f, &place, item, "category", pasta_category_names, PASTA_CATEGORIES);
-        place.index++;
-    }
-}
 
 static void parse_scores(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, struct pasta_turn *turn)
 {
     if (!pasta_json_has(obj, "scores"))
         return;
-    int n;
     if (!turn->n_candidates)
         pasta_fields_fail(f, at, "scores", "expected candidates beside them, found none");
-    const cJSON *array = pasta_fields_array(f, at, obj, "scores", turn->n_candidates, turn->n_candidates, &n), *item;
-    if (!n)
-        return;
-    turn->scores = pasta_arena_alloc(f->arena, (size_t)n * sizeof *turn->scores);
-    struct pasta_place place = {at, "scores", 0};
-    cJSON_ArrayForEach(item, array) {
-        turn->scores[place.index] = pasta_fields_item_num(f, &place, item, -HUGE_VAL, HUGE_VAL);
-        place.index++;
-    }
+    turn->scores = pasta_arena_alloc(f->arena, (size_t)turn->n_candidates * sizeof *turn->scores);
+    pasta_fields_numbers(f, at, obj, "scores", turn->n_candidates, turn->scores);
 }
 
 static void parse_answers(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, int number, struct pasta_turn *turn)
@@ -65,7 +41,8 @@ static void parse_answers(struct pasta_fields *f, const struct pasta_place *at, 
 static void parse_turn(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, int number, struct pasta_turn *turn)
 {
     pasta_fields_int(f, at, obj, "turn", number, number);
-    parse_candidates(f, at, obj, turn);
+    if (pasta_json_has(obj, "candidates"))
+        turn->candidates = pasta_candidates_parse(f, at, obj, &turn->n_candidates);
     parse_scores(f, at, obj, turn);
     turn->columns = pasta_slate_parse(f, at, obj, turn, &turn->n_columns);
     parse_answers(f, at, obj, number, turn);
@@ -188,23 +165,11 @@ static void print_candidates(const struct pasta_turn *turn, struct pasta_str *ou
 {
     if (!turn->n_candidates)
         return;
-    pasta_str_add(out, ",\"candidates\":[");
-    for (int i = 0; i < turn->n_candidates; i++) {
-        pasta_str_add(out, i ? ",{\"prompt\":" : "{\"prompt\":");
-        pasta_json_put_str(out, turn->candidates[i].prompt);
-        pasta_put_text(out, "category", pasta_category_names[turn->candidates[i].category]);
-        pasta_str_addc(out, '}');
-    }
-    pasta_str_addc(out, ']');
+    pasta_candidates_print(turn->candidates, turn->n_candidates, out);
     if (!turn->scores)
         return;
-    pasta_str_add(out, ",\"scores\":[");
-    for (int i = 0; i < turn->n_candidates; i++) {
-        if (i)
-            pasta_str_addc(out, ',');
-        pasta_json_put_num(out, turn->scores[i]);
-    }
-    pasta_str_addc(out, ']');
+    pasta_str_addc(out, ',');
+    pasta_put_numbers(out, "scores", turn->scores, turn->n_candidates);
 }
 
 void pasta_turn_print(const struct pasta_turn *turn, int number, struct pasta_str *out)

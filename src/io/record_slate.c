@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_IMAGES = 1 << 8 };
+enum { MAX_IMAGES = 1 << 8, MAX_CANDIDATES = 1 << 12 };
 
 /* --- reading --- */
 
@@ -19,6 +19,21 @@ static void parse_images(struct pasta_fields *f, const struct pasta_place *at, c
         column->images[place.index].seed = (uint64_t)pasta_fields_int(f, &place, item, "seed", 0, PASTA_MAX_SEED);
         place.index++;
     }
+}
+
+struct pasta_candidate *pasta_candidates_parse(struct pasta_fields *f, const struct pasta_place *at, const cJSON *obj, int *n)
+{
+    const cJSON *array = pasta_fields_array(f, at, obj, "candidates", 1, MAX_CANDIDATES, n), *item;
+    struct pasta_candidate *candidates = pasta_arena_alloc(f->arena, (size_t)*n * sizeof *candidates);
+    struct pasta_place place = {at, "candidates", 0};
+    cJSON_ArrayForEach(item, array) {
+        if (!pasta_fields_object(f, &place, item))
+            break;
+        candidates[place.index].prompt = pasta_fields_str(f, &place, item, "prompt");
+        candidates[place.index].category = pasta_fields_name(f, &place, item, "category", pasta_category_names, PASTA_CATEGORIES);
+        place.index++;
+    }
+    return candidates;
 }
 
 /* A column's prompt is most often one of the candidates: then they share the string. */
@@ -78,6 +93,29 @@ void pasta_put_number(struct pasta_str *out, const char *key, double value)
         return;
     put_key(out, key);
     pasta_json_put_num(out, value);
+}
+
+void pasta_put_numbers(struct pasta_str *out, const char *key, const double *values, int n)
+{
+    pasta_str_printf(out, "\"%s\":[", key);
+    for (int i = 0; i < n; i++) {
+        if (i)
+            pasta_str_addc(out, ',');
+        pasta_json_put_num(out, values[i]);
+    }
+    pasta_str_addc(out, ']');
+}
+
+void pasta_candidates_print(const struct pasta_candidate *candidates, int n, struct pasta_str *out)
+{
+    pasta_str_add(out, ",\"candidates\":[");
+    for (int i = 0; i < n; i++) {
+        pasta_str_add(out, i ? ",{\"prompt\":" : "{\"prompt\":");
+        pasta_json_put_str(out, candidates[i].prompt);
+        pasta_put_text(out, "category", pasta_category_names[candidates[i].category]);
+        pasta_str_addc(out, '}');
+    }
+    pasta_str_addc(out, ']');
 }
 
 static void print_column(const struct pasta_column *column, struct pasta_str *out)

@@ -149,7 +149,7 @@ bool request_answer(const char *body, size_t length, struct pasta_arena *arena, 
 {
     cJSON *tree = object_of(body, length, problem);
     struct study_answer answer;
-    double step, choice;
+    double step = NAN, choice = NAN;
 
     if (!tree)
         return false;

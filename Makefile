@@ -63,13 +63,14 @@ FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH    = $(BUILD)/bench
 PEER     = $(BUILD)/peer
+BAD_SERVER = $(BUILD)/bad-server
 
 .PHONY: all tests test fuzz fuzz-targets check-headers check-deps bench clean install help compile_commands.json
 .DELETE_ON_ERROR:
 
 all: $(BINS) $(MODULE) ## build every binary (the default)
 
-tests: $(TESTS) $(FUZZ) $(BENCH) $(PEER) $(MODULE) ## build the C tests
+tests: $(TESTS) $(FUZZ) $(BENCH) $(PEER) $(BAD_SERVER) $(MODULE) ## build the C tests
 
 # Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
 STAMP := $(BUILD)/flags
@@ -127,6 +128,8 @@ $(BENCH): $(BENCH_OBJ) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 $(PEER): $(BUILD)/tests/peer/peer.o $(LIB) | $(MODULE)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+$(BAD_SERVER): $(BUILD)/tests/support/bad_server.o
+	$(CC) $(ALL_LDFLAGS) $^ -o $@
 
 check-headers: ## every header compiles alone, as C11 and as C++17
 	@scripts/check-headers $(CC) $(CXX)
@@ -161,4 +164,5 @@ clean: ## remove the objects of this configuration
 help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d \
+         $(BUILD)/tests/support/bad_server.d

@@ -1,9 +1,9 @@
 #include "pasta/eval/report.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 
+#include "pasta/base/base64.h"
 #include "pasta/base/mem.h"
 #include "report_style.h"
 
@@ -144,24 +144,11 @@ void pasta_report_heatmap(struct pasta_report *r, const struct pasta_heatmap *ma
 
 /* --- images --- */
 
-static void put_base64(const struct pasta_str *bytes, struct pasta_str *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)bytes->data;
-    for (size_t i = 0; i < bytes->length; i += 3) {
-        size_t left = bytes->length - i;
-        uint32_t word = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
-        char four[4] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=',
-                        left > 2 ? digits[word & 63] : '='};
-        pasta_str_addn(out, four, 4);
-    }
-}
-
 static void put_image(const struct pasta_str *png, const char *caption, struct pasta_str *out)
 {
     put(out, "<img alt=\"", caption, "\"");
     put(out, " title=\"", caption, "\" src=\"data:image/png;base64,");
-    put_base64(png, out);
+    pasta_base64_put(out, png->data, png->length);
     pasta_str_add(out, "\">");
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pasta/base/base64.h"
 #include "pasta/base/json.h"
 #include "pasta/base/options.h"
 #include "pasta/base/rng.h"
@@ -35,6 +36,31 @@ static void test_utf8(void **state)
         {"\xED\xA0\x80", false}, {"\xF4\x90\x80\x80", false}, {"\xC3", false}, {"\x80", false}, {"\xE0\x80\x80", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(pasta_utf8_valid(cases[i].bytes, strlen(cases[i].bytes)), cases[i].valid);
+}
+
+/* RFC 4648's test vectors, bytes beyond ASCII, and what no bytes are written as. */
+static void test_base64(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfb", "//77"}};
+    static const char *const broken[] = {"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Zm-_", "Zm 9", "=Zm9"};
+    struct pasta_str text = {0}, bytes = {0};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        pasta_str_clear(&text);
+        pasta_str_clear(&bytes);
+        pasta_base64_put(&text, pairs[i][0], strlen(pairs[i][0]));
+        assert_string_equal(text.data, pairs[i][1]);
+        assert_true(pasta_base64_read(&bytes, text.data, text.length));
+        assert_string_equal(bytes.data, pairs[i][0]);
+        assert_int_equal(bytes.length, strlen(pairs[i][0]));
+    }
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        assert_false(pasta_base64_read(&bytes, broken[i], strlen(broken[i])));
+        assert_int_equal(bytes.length, 3);
+    }
+    pasta_str_release(&text);
+    pasta_str_release(&bytes);
 }
 
 /* Known answers of Random123's kat_vectors for philox4x32-10. */
@@ -258,7 +284,7 @@ static void test_parallel_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_cause_stays), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_first_cause_stays), cmocka_unit_test(test_utf8), cmocka_unit_test(test_base64),
         cmocka_unit_test(test_philox_known_answers), cmocka_unit_test(test_streams_differ_and_repeat),
         cmocka_unit_test(test_distributions), cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_numbers_and_strings), cmocka_unit_test(test_config),

@@ -63,14 +63,15 @@ FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH    = $(BUILD)/bench
 PEER     = $(BUILD)/peer
-BAD_SERVER = $(BUILD)/bad-server
+SUPPORT_C = $(sort $(wildcard tests/support/*.c))
+SUPPORT  = $(foreach f,$(SUPPORT_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
 
 .PHONY: all tests test fuzz fuzz-targets check-headers check-deps bench clean install help compile_commands.json
 .DELETE_ON_ERROR:
 
 all: $(BINS) $(MODULE) ## build every binary (the default)
 
-tests: $(TESTS) $(FUZZ) $(BENCH) $(PEER) $(BAD_SERVER) $(MODULE) ## build the C tests
+tests: $(TESTS) $(FUZZ) $(BENCH) $(PEER) $(SUPPORT) $(MODULE) ## build the C tests
 
 # Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
 STAMP := $(BUILD)/flags
@@ -128,8 +129,9 @@ $(BENCH): $(BENCH_OBJ) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 $(PEER): $(BUILD)/tests/peer/peer.o $(LIB) | $(MODULE)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
-$(BAD_SERVER): $(BUILD)/tests/support/bad_server.o
-	$(CC) $(ALL_LDFLAGS) $^ -o $@
+# What tests talk to: servers that misbehave, raters.
+$(SUPPORT): $(BUILD)/%: $(BUILD)/tests/support/$$(subst -,_,%).o $(LIB)
+	$(CXX) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lm -o $@
 
 check-headers: ## every header compiles alone, as C11 and as C++17
 	@scripts/check-headers $(CC) $(CXX)
@@ -165,4 +167,4 @@ help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d \
-         $(BUILD)/tests/support/bad_server.d
+         $(SUPPORT_C:%.c=$(BUILD)/%.d)

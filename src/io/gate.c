@@ -68,25 +68,11 @@ pasta_status gate_enter(struct gate *g, enum pasta_service_kind kind, double rea
     return status;
 }
 
-void gate_leave(struct gate *g, enum pasta_service_kind kind)
+void gate_leave(struct gate *g, enum pasta_service_kind kind, double not_before)
 {
     pthread_mutex_lock(&g->lock);
     g->lanes[kind].in_flight--;
+    g->lanes[kind].not_before = fmax(g->lanes[kind].not_before, not_before);
     pthread_cond_broadcast(&g->left);
     pthread_mutex_unlock(&g->lock);
-}
-
-void gate_hold(struct gate *g, enum pasta_service_kind kind, double until)
-{
-    pthread_mutex_lock(&g->lock);
-    g->lanes[kind].not_before = fmax(g->lanes[kind].not_before, until);
-    pthread_mutex_unlock(&g->lock);
-}
-
-int64_t gate_begun(struct gate *g)
-{
-    pthread_mutex_lock(&g->lock);
-    int64_t begun = g->begun;
-    pthread_mutex_unlock(&g->lock);
-    return begun;
 }

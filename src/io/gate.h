@@ -22,9 +22,8 @@ void gate_release(struct gate *g);
  * stop was asked for, which is seen within a tenth of a second. `host` is for the message. */
 pasta_status gate_enter(struct gate *g, enum pasta_service_kind kind, double ready, const char *host,
                         struct pasta_err *err) PASTA_MUST_CHECK;
-void gate_leave(struct gate *g, enum pasta_service_kind kind);
-void gate_hold(struct gate *g, enum pasta_service_kind kind, double until); /* nobody enters before */
-int64_t gate_begun(struct gate *g);
+/* `not_before`: nobody of this kind enters before; 0: whenever. */
+void gate_leave(struct gate *g, enum pasta_service_kind kind, double not_before);
 /* Waits on `wake` for up to a tenth of a second; the lock is held. */
 void gate_wait(pthread_cond_t *wake, pthread_mutex_t *lock, double seconds);
 void gate_cond_init(pthread_cond_t *cond); /* by the monotonic clock */

@@ -97,9 +97,8 @@ static double backoff(const struct pasta_http_settings *settings, int64_t attemp
     return fmin(wait, fmax(settings->backoff, settings->wait_max)) * (0.5 + 0.5 * jitter);
 }
 
-/* After a failure: when the next attempt may be made. PASTA_ERR_FAILED, without a message: none is. */
-static pasta_status next_attempt(struct pasta_service *s, const struct pasta_question *q, int64_t attempt,
-                                 const struct http_failure *failure, double *ready, struct pasta_err *err)
+/* After a failure: may there be another attempt? PASTA_ERR_FAILED comes without a message. */
+static pasta_status check_again(struct pasta_service *s, int64_t attempt, const struct http_failure *failure, struct pasta_err *err)
 {
     const struct pasta_http_settings *settings = s->settings;
     if (failure->limited)
@@ -109,10 +108,6 @@ static pasta_status next_attempt(struct pasta_service *s, const struct pasta_que
                           failure->retry_after, settings->wait_max);
     if (!failure->may_pass || attempt >= settings->retries)
         return PASTA_ERR_FAILED;
-    const double wait = failure->retry_after > 0 ? failure->retry_after : backoff(settings, attempt);
-    *ready = pasta_now() + wait;
-    if (failure->retry_after > 0)
-        gate_hold(&s->gate, q->kind, *ready);
     count(&s->counts.retried);
     return PASTA_OK;
 }
@@ -124,23 +119,25 @@ static pasta_status ask_network(struct pasta_service *s, const struct pasta_ques
     for (int64_t attempt = 0;; attempt++) {
         struct http_failure failure;
         struct pasta_err cause = {0}, end = {0};
+        double hold = 0;
         pasta_status status = gate_enter(&s->gate, q->kind, ready, host, err);
         if (status != PASTA_OK)
             return status;
         count(&s->counts.attempts);
         status = http_attempt(s->http, q, host, reply, &failure, &cause);
-        gate_leave(&s->gate, q->kind);
+        if (failure.retry_after > 0 && failure.retry_after <= s->settings->wait_max)
+            hold = pasta_now() + failure.retry_after;
+        gate_leave(&s->gate, q->kind, hold);
+        ready = hold > 0 ? hold : pasta_now() + backoff(s->settings, attempt);
         if (status == PASTA_OK)
             return PASTA_OK;
-        if (status != PASTA_ERR_FAILED)
-            return pasta_fail(err, status, "%s", cause.message);
-        status = next_attempt(s, q, attempt, &failure, &ready, &end);
-        if (status == PASTA_ERR_STOPPED)
+        if (status == PASTA_ERR_FAILED && (status = check_again(s, attempt, &failure, &end)) == PASTA_OK)
+            continue;
+        if (end.message[0])
             return pasta_fail(err, status, "%s: %s", cause.message, end.message);
-        if (status != PASTA_OK && attempt)
+        if (attempt)
             return pasta_fail(err, status, "%s (attempt %lld)", cause.message, (long long)attempt + 1);
-        if (status != PASTA_OK)
-            return pasta_fail(err, status, "%s", cause.message);
+        return pasta_fail(err, status, "%s", cause.message);
     }
 }
 

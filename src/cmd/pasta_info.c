@@ -13,13 +13,15 @@
 #include "pasta/io/image.h"
 #include "pasta/io/record.h"
 #include "pasta/io/safetensors.h"
+#include "pasta/io/service.h"
 #include "pasta/io/sha256.h"
 #include "pasta/model/weights.h"
 
-static bool check, diff, tables;
+static bool check, cache, diff, tables;
 static const char *tolerance;
 static const struct pasta_option options[] = {
     {"check", PASTA_OPT_FLAG, &check, NULL, "validate: read everything, and compare a run's files with its manifest", NULL},
+    {"cache", PASTA_OPT_FLAG, &cache, NULL, "of a folder where replies are kept, or a cassette: replies and bytes by kind", NULL},
     {"diff", PASTA_OPT_FLAG, &diff, NULL, "of two runs: what differs in code, configuration, seed, libraries, inputs and outputs", NULL},
     {"tables", PASTA_OPT_FLAG, &tables, NULL, "of two folders of tables, expected and found: exit 4 and the cells where they disagree", NULL},
     {"tolerance", PASTA_OPT_STRING, &tolerance, "X", "how far, in halves of the expected interval (1.5), and 0.5 % of the value in any case", NULL},
@@ -30,6 +32,7 @@ static const struct pasta_command command = {
     .summary = "what a file or a run folder holds",
     .examples = "  pasta-info runs/quickstart/collect\n"
                 "  pasta-info --check runs/quickstart/collect/sessions.jsonl data/models/clip-sketch\n"
+                "  pasta-info --cache runs/study/cache\n"
                 "  pasta-info --diff runs/evaluate-1 runs/evaluate-2\n"
                 "  pasta-info --tables tests/expected/agents runs/reproduce/agents/tables\n",
     .options = options,
@@ -179,6 +182,27 @@ static pasta_status info_rows(const char *path, const char *schema, struct pasta
     return status;
 }
 
+/* Every line of a cassette is checked as it is counted; the entries of a cache are checked where that is asked for. */
+static pasta_status info_cache(const char *path, struct pasta_err *err)
+{
+    struct pasta_cache_count counts[PASTA_SERVICE_KINDS];
+    int64_t damaged, all = 0;
+    pasta_status status = pasta_cache_count(path, counts, &damaged, err);
+    if (status != PASTA_OK)
+        return status;
+    for (int i = 0; i < PASTA_SERVICE_KINDS; i++)
+        all += counts[i].replies;
+    if (!all && !damaged)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected replies of services, found none", path);
+    printf("%s: replies of services", path);
+    for (int i = 0; i < PASTA_SERVICE_KINDS; i++)
+        printf(", %lld %s (%lld bytes)", (long long)counts[i].replies, pasta_service_kind_names[i], (long long)counts[i].bytes);
+    if (damaged)
+        printf(", %lld damaged, which will be asked for again", (long long)damaged);
+    putchar('\n');
+    return damaged && check ? pasta_fail(err, PASTA_ERR_CHECK, "%s: %lld entries are damaged", path, (long long)damaged) : PASTA_OK;
+}
+
 static pasta_status info_jsonl(const char *path, struct pasta_err *err)
 {
     char schema[64];
@@ -187,6 +211,8 @@ static pasta_status info_jsonl(const char *path, struct pasta_err *err)
         return status;
     if (strcmp(schema, "pasta.session/1") == 0)
         return info_sessions(path, err);
+    if (strcmp(schema, "pasta.exchange/1") == 0)
+        return info_cache(path, err);
     size_t n;
     if (strcmp(schema, "pasta.preference/1") == 0) {
         struct pasta_preferences p = {0};
@@ -339,7 +365,7 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
         return diff ? info_diff(a, b, err) : info_tables(a, b, within, err);
     }
     for (int i = 0; i < context->operands.count; i++) {
-        pasta_status status = info(context->operands.items[i], err);
+        pasta_status status = cache ? info_cache(context->operands.items[i], err) : info(context->operands.items[i], err);
         if (status != PASTA_OK)
             return status;
     }

@@ -8,7 +8,7 @@
 #include "pasta/base/base64.h"
 #include "pasta/io/sha256.h"
 
-const char *const exchange_kinds[PASTA_SERVICE_KINDS] = {"chat", "image"};
+const char *const pasta_service_kind_names[PASTA_SERVICE_KINDS] = {"chat", "image"};
 static const char *const methods[] = {"GET", "POST"};
 
 static const char *method_of(const struct exchange *e)
@@ -19,7 +19,8 @@ static const char *method_of(const struct exchange *e)
 static void make_key(const struct exchange *e, char key[65])
 {
     struct pasta_str text = {0};
-    pasta_str_printf(&text, "%s\n%s\n%s\n%s\n%d\n", exchange_kinds[e->kind], method_of(e), e->path, e->body[0] ? e->body : "-", e->repeat);
+    pasta_str_printf(&text, "%s\n%s\n%s\n%s\n%d\n", pasta_service_kind_names[e->kind], method_of(e), e->path,
+                     e->body[0] ? e->body : "-", e->repeat);
     pasta_sha256(text.data, text.length, key);
     pasta_str_release(&text);
 }
@@ -42,7 +43,7 @@ void exchange_print(const struct exchange *e, const struct pasta_str *reply, str
 {
     const bool text = !reply->length || (!memchr(reply->data, '\0', reply->length) && pasta_utf8_valid(reply->data, reply->length));
     pasta_str_printf(line, "{\"schema\":\"" EXCHANGE_SCHEMA "\",\"key\":\"%s\",\"kind\":\"%s\",\"method\":\"%s\",\"path\":", e->key,
-                     exchange_kinds[e->kind], method_of(e));
+                     pasta_service_kind_names[e->kind], method_of(e));
     pasta_json_put_str(line, e->path);
     pasta_str_add(line, ",\"body\":");
     pasta_json_put_str(line, e->body[0] ? e->body : NULL);
@@ -89,7 +90,7 @@ pasta_status exchange_parse(const char *line, size_t length, const char *where, 
     char key[65];
     cJSON *tree = pasta_fields_begin(&f, line, length, EXCHANGE_SCHEMA);
     parse_hash(&f, tree, "key", false, found.key);
-    found.kind = (enum pasta_service_kind)pasta_fields_name(&f, NULL, tree, "kind", exchange_kinds, PASTA_SERVICE_KINDS);
+    found.kind = (enum pasta_service_kind)pasta_fields_name(&f, NULL, tree, "kind", pasta_service_kind_names, PASTA_SERVICE_KINDS);
     const int method = pasta_fields_name(&f, NULL, tree, "method", methods, 2);
     found.path = pasta_strdup(pasta_fields_text(&f, NULL, tree, "path"));
     parse_hash(&f, tree, "body", method == 0, found.body);

@@ -21,7 +21,6 @@ struct exchange {
     int repeat;
     char *path;                  /* owned */
 };
-extern const char *const exchange_kinds[PASTA_SERVICE_KINDS];
 
 /* Takes `path`. */
 void exchange_init(struct exchange *e, const struct pasta_question *q, char *path);

@@ -143,12 +143,16 @@ static pasta_status read_lines(struct exchange_lines *l, const char *path, int64
 {
     struct pasta_lines lines = {0};
     bool more = true;
+    int64_t torn = 0; /* bytes of a last line without a newline */
     pasta_status status = pasta_lines_open(&lines, path, err);
-    while (status == PASTA_OK && (status = pasta_lines_next(&lines, &more, err)) == PASTA_OK && more) {
+    while (status == PASTA_OK && !torn && (status = pasta_lines_next(&lines, &more, err)) == PASTA_OK && more) {
         if (size >= 0 && l->end + (int64_t)lines.line.length + 1 > size)
-            break;
-        status = take_line(l, &lines, size < 0, err);
+            torn = (int64_t)lines.line.length;
+        else
+            status = take_line(l, &lines, size < 0, err);
     }
+    if (status == PASTA_OK && size >= 0 && l->end + torn != size) /* its lines are not where they were counted to be */
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected lines as they were recorded, found another kind of file", path);
     pasta_lines_close(&lines);
     return status;
 }

@@ -98,31 +98,29 @@ static bool is_hex(const char *name, size_t digits, const char *ending)
     return strspn(name, "0123456789abcdef") == digits && strcmp(name + digits, ending) == 0;
 }
 
-/* A damaged entry is none: its question will be asked again. */
-static void count_entry(const char *path, struct pasta_cache_count out[PASTA_SERVICE_KINDS])
+static void count_entry(const char *path, struct pasta_cache_count out[PASTA_SERVICE_KINDS], int64_t *damaged)
 {
     struct pasta_str line = {0};
-    pasta_status status = pasta_file_read(path, &line, NULL);
-    if (status == PASTA_OK)
-        status = count_line(&line, path, out, NULL);
-    (void)status;
+    if (pasta_file_read(path, &line, NULL) != PASTA_OK || count_line(&line, path, out, NULL) != PASTA_OK)
+        ++*damaged;
     pasta_str_release(&line);
 }
 
-static void count_entries(const char *folder, struct pasta_cache_count out[PASTA_SERVICE_KINDS])
+static void count_entries(const char *folder, struct pasta_cache_count out[PASTA_SERVICE_KINDS], int64_t *damaged)
 {
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         char *path = pasta_asprintf("%s/%s", folder, entry->d_name);
         if (is_hex(entry->d_name, 64, ".gz"))
-            count_entry(path, out);
+            count_entry(path, out, damaged);
         free(path);
     }
     if (dir)
         closedir(dir);
 }
 
-static pasta_status count_folder(const char *path, struct pasta_cache_count out[PASTA_SERVICE_KINDS], struct pasta_err *err)
+static pasta_status count_folder(const char *path, struct pasta_cache_count out[PASTA_SERVICE_KINDS], int64_t *damaged,
+                                 struct pasta_err *err)
 {
     DIR *dir = opendir(path);
     if (!dir)
@@ -130,21 +128,25 @@ static pasta_status count_folder(const char *path, struct pasta_cache_count out[
     for (struct dirent *entry; (entry = readdir(dir));) {
         char *folder = pasta_asprintf("%s/%s", path, entry->d_name);
         if (is_hex(entry->d_name, 2, ""))
-            count_entries(folder, out);
+            count_entries(folder, out, damaged);
         free(folder);
     }
     closedir(dir);
     return PASTA_OK;
 }
 
-pasta_status pasta_cache_count(const char *path, struct pasta_cache_count out[PASTA_SERVICE_KINDS], struct pasta_err *err)
+pasta_status pasta_cache_count(const char *path, struct pasta_cache_count out[PASTA_SERVICE_KINDS], int64_t *damaged,
+                               struct pasta_err *err)
 {
+    int64_t broken = 0;
     struct pasta_cache_count counts[PASTA_SERVICE_KINDS] = {{0}};
     struct stat info;
     if (stat(path, &info))
         return pasta_fail_errno(err, "cannot read '%s'", path);
-    pasta_status status = S_ISDIR(info.st_mode) ? count_folder(path, counts, err) : count_cassette(path, counts, err);
-    if (status == PASTA_OK)
+    pasta_status status = S_ISDIR(info.st_mode) ? count_folder(path, counts, &broken, err) : count_cassette(path, counts, err);
+    if (status == PASTA_OK) {
         memcpy(out, counts, sizeof counts);
+        *damaged = broken;
+    }
     return status;
 }

@@ -154,8 +154,8 @@ static pasta_status missing(const struct pasta_service *s, const struct pasta_qu
     if (path && strcmp(path, e->path) != 0)
         pasta_str_printf(&elsewhere, ", and with path %s", path);
     pasta_fail(err, PASTA_ERR_INPUT, "the cassette '%s' has no reply to this %s question (path %s, repeat %d): %s%s; it was recorded with "
-               "other settings%s", s->replay.name, exchange_kinds[e->kind], e->path, e->repeat, words.data, words.length ? "..." : "",
-               elsewhere.data);
+               "other settings%s", s->replay.name, pasta_service_kind_names[e->kind], e->path, e->repeat, words.data,
+               words.length ? "..." : "", elsewhere.data);
     pasta_str_release(&words);
     pasta_str_release(&elsewhere);
     return PASTA_ERR_INPUT;

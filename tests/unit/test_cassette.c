@@ -113,7 +113,9 @@ static void test_cache(void **state)
     assert_int_equal(requests(), 0);
     struct pasta_cache_count counts[PASTA_SERVICE_KINDS];
     err = (struct pasta_err){0};
-    assert_int_equal(pasta_cache_count(path_of("cache/of/replies"), counts, &err), PASTA_OK);
+    int64_t damaged;
+    assert_int_equal(pasta_cache_count(path_of("cache/of/replies"), counts, &damaged, &err), PASTA_OK);
+    assert_int_equal(damaged, 0);
     assert_int_equal(counts[PASTA_SERVICE_CHAT].replies, 3);
     assert_int_equal(counts[PASTA_SERVICE_CHAT].bytes, 3 * 14);
     assert_int_equal(counts[PASTA_SERVICE_IMAGE].replies, 1);
@@ -143,7 +145,9 @@ static void test_damaged_entries(void **state)
     }
     struct pasta_cache_count counts[PASTA_SERVICE_KINDS];
     struct pasta_err err = {0};
-    assert_int_equal(pasta_cache_count(path_of("damaged"), counts, &err), PASTA_OK);
+    int64_t damaged;
+    assert_int_equal(pasta_cache_count(path_of("damaged"), counts, &damaged, &err), PASTA_OK);
+    assert_int_equal(damaged, 10);
     assert_int_equal(counts[0].replies + counts[1].replies, 0);
 }
 
@@ -235,7 +239,8 @@ static void test_record_and_replay(void **state)
     assert_same_files("a.jsonl.gz", "c.jsonl.gz");
     assert_false(pasta_file_exists(path_of("none")));
     struct pasta_cache_count counts[PASTA_SERVICE_KINDS];
-    assert_int_equal(pasta_cache_count(path_of("c.jsonl.gz"), counts, &err), PASTA_OK);
+    int64_t damaged;
+    assert_int_equal(pasta_cache_count(path_of("c.jsonl.gz"), counts, &damaged, &err), PASTA_OK);
     assert_int_equal(counts[PASTA_SERVICE_CHAT].replies, 5);
     assert_int_equal(counts[PASTA_SERVICE_IMAGE].bytes, 5 * 10);
 }

@@ -95,8 +95,8 @@ static void test_wait_max(void **state)
     struct pasta_service *s = service_open(&settings, (struct pasta_service_files){0});
     struct pasta_question q = question("{}");
     assert_int_equal(pasta_service_ask(s, &q, &reply, &err), PASTA_ERR_STOPPED);
-    snprintf(expected, sizeof expected, "127.0.0.1:%d: HTTP 429: status 429: the service asks to wait for 600 s, and http.wait_max is 10 s; "
-             "--resume goes on later", server.port);
+    snprintf(expected, sizeof expected, "127.0.0.1:%d: HTTP 429: status 429: the service asks to wait for 600 s, and http.wait_max is "
+             "10 s; --resume goes on later", server.port);
     assert_string_equal(err.message, expected);
     assert_int_equal(requests(), 1);
     pasta_service_free(s);

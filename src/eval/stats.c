@@ -163,6 +163,23 @@ struct pasta_estimate pasta_estimate_ratio(const struct pasta_bootstrap *boot, c
     return pasta_estimate_of(boot, ratio_at, &r, n, people);
 }
 
+static double ratio_difference_at(const void *ctx, const double *weights)
+{
+    const struct ratio *r = ctx; /* a and b */
+    return ratio_at(&r[0], weights) - ratio_at(&r[1], weights);
+}
+
+struct pasta_estimate pasta_estimate_ratio_difference(const struct pasta_bootstrap *boot, const double *numerator_a,
+                                                      const double *denominator_a, const double *numerator_b, const double *denominator_b,
+                                                      int64_t n)
+{
+    int64_t people = 0;
+    for (int64_t i = 0; i < boot->clusters; i++)
+        people += numerator_a[i] != 0 || denominator_a[i] != 0 || numerator_b[i] != 0 || denominator_b[i] != 0;
+    const struct ratio r[2] = {{numerator_a, denominator_a, boot->clusters}, {numerator_b, denominator_b, boot->clusters}};
+    return pasta_estimate_of(boot, ratio_difference_at, r, n, people);
+}
+
 /* Sums per person of (a - base) and of (best - base), or of 1 where best is NULL; base NULL counts as 0. */
 static struct pasta_estimate paired(const struct pasta_bootstrap *boot, const double *a, const double *base, const double *best,
                                     const int32_t *cluster, int64_t n)

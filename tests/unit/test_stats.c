@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pasta/base/rng.h"
 #include "pasta/eval/stats.h"
@@ -214,12 +215,45 @@ static void large_populations_draw_alike(void **state)
     free(again.seen);
 }
 
+/* Two groups: of other people, a difference of means with the variance of both; of the same people, paired. */
+static void ratio_differences(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    double values[2 * N], ones[2 * N], num_a[2 * N] = {0}, den_a[2 * N] = {0}, num_b[2 * N] = {0}, den_b[2 * N] = {0};
+    normal_values(21, values, 2 * N, 5, 1);
+    for (int i = 0; i < 2 * N; i++) {
+        ones[i] = 1;
+        values[i] += i % 2;
+        double *num = i % 2 ? num_a : num_b, *den = i % 2 ? den_a : den_b;
+        num[i] = values[i];
+        den[i] = 1;
+    }
+    struct pasta_bootstrap *boot = pasta_bootstrap_new(2, 2 * N, 2000);
+    struct pasta_estimate e = pasta_estimate_ratio_difference(boot, num_a, den_a, num_b, den_b, 2 * N);
+    double mean_a = 0, mean_b = 0;
+    for (int i = 0; i < 2 * N; i++) {
+        mean_a += num_a[i] / N;
+        mean_b += num_b[i] / N;
+    }
+    NEAR(e.value, mean_a - mean_b, 1e-12);
+    NEAR(e.hi - e.lo, 2 * 1.96 * sqrt(2.0 / N), 0.06);
+    assert_int_equal(e.clusters, 2 * N);
+    e = pasta_estimate_ratio_difference(boot, values, ones, values, ones, 2 * N);
+    NEAR(e.value, 0, 0);
+    NEAR(e.hi - e.lo, 0, 0);
+    memset(den_b, 0, sizeof den_b);
+    assert_true(isnan(pasta_estimate_ratio_difference(boot, num_a, den_a, num_b, den_b, N).value));
+    pasta_bootstrap_free(boot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantiles_interpolate),        cmocka_unit_test(mean_leaves_out_nan),
         cmocka_unit_test(interval_is_two_standard_errors), cmocka_unit_test(copies_do_not_narrow),
         cmocka_unit_test(paired_differences),           cmocka_unit_test(ratio_of_sums),
+        cmocka_unit_test(ratio_differences),
         cmocka_unit_test(same_seed_same_interval),      cmocka_unit_test(intervals_cover),
         cmocka_unit_test(large_populations_draw_alike),
     };

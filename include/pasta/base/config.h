@@ -179,6 +179,18 @@ struct pasta_evaluate_settings {
     const char *clusters;          /* people | prompts: what the intervals of user models resample */
 };
 
+struct pasta_raters_settings {     /* when pasta-evaluate --raters calls a rater suspicious */
+    double alpha;                  /* probability that anybody honest is, by any of the tests */
+    int64_t attention_failed;      /* checks failed, at least, and */
+    double attention_share;        /* their share of those shown */
+    double position_excess;        /* share of choices beyond an even spread, at least, where a test says uneven */
+    double run_share;              /* share of the answers in one run, at least, where a test says long: of answers and ratings */
+    int64_t same_rating;           /* ratings that are all the same, at least */
+    double fast_seconds;           /* a turn in less is fast */
+    double fast_share;             /* of the turns, at least */
+    double speed;                  /* robust standard deviations below the others' log-time, at least, and half their time at most */
+};
+
 struct pasta_clip_settings {       /* pasta-train-clip */
     int64_t vocab;                 /* byte-pair vocabulary size */
     int64_t context;               /* text positions */
@@ -206,6 +218,7 @@ struct pasta_config {
     struct pasta_simulate_settings simulate;
     struct pasta_value_settings value;
     struct pasta_evaluate_settings evaluate;
+    struct pasta_raters_settings raters;
     struct pasta_clip_settings clip;
     struct pasta_arena arena;      /* owns the strings */
 };

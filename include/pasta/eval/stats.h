@@ -45,6 +45,10 @@ struct pasta_estimate pasta_estimate_of(const struct pasta_bootstrap *boot, past
  * A person counts as behind it when either entry is not 0. */
 struct pasta_estimate pasta_estimate_ratio(const struct pasta_bootstrap *boot, const double *numerator, const double *denominator,
                                            int64_t n);
+/* Ratio a less ratio b, each as above: of two groups of observations, which may be of the same people, of others, or of both. */
+struct pasta_estimate pasta_estimate_ratio_difference(const struct pasta_bootstrap *boot, const double *numerator_a,
+                                                      const double *denominator_a, const double *numerator_b, const double *denominator_b,
+                                                      int64_t n);
 /* Mean of values[n], where values[i] belongs to person cluster[i]; NAN values are left out. */
 struct pasta_estimate pasta_estimate_mean(const struct pasta_bootstrap *boot, const double *values, const int32_t *cluster, int64_t n);
 /* Mean of a - b over items where both are there: paired, because item i of both belongs to the same person and situation. */

@@ -5,6 +5,7 @@
  *   evaluate_users    user models on them  -> arrays of one number an answer
  *   evaluate_looks, _alignment   the images that types are compared on, and which type of one model is which of another
  *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn (with _myopic, _played)
+ *   evaluate_raters   the people of a study: their habits, who is suspicious, and results with and without (with _raters_tables, _raters_arms)
  *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
  *   evaluate_report   arrays, tables, images -> report.html (with _types, _strips)
@@ -16,6 +17,7 @@
 #include "pasta/base/options.h"
 #include "pasta/base/progress.h"
 #include "pasta/eval/plot.h"
+#include "pasta/eval/rater_rules.h"
 #include "pasta/eval/stats.h"
 #include "pasta/eval/table.h"
 #include "pasta/io/features.h"
@@ -39,9 +41,9 @@ struct evaluate_answers {
 };
 /* Up to prompts the command line's; the rest is evaluate_inputs_*'s, in `arena`. */
 struct evaluate_inputs {
-    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags, played, logged;
+    struct pasta_strings user_model_flags, agent_flags, myopic_flags, sampling_flags, metric_flags, played, logged, raters;
     struct evaluate_answers answers;
-    const char *validation, *features, *image_root, *prompts;
+    const char *validation, *features, *image_root, *prompts, *without;
     struct evaluate_named *user_models, *agents, *myopic, *sampling, *metrics;
     int n_user_models, n_agents, n_myopic, n_sampling, n_metrics;
     const char *prompts_path;            /* of the agents' sessions; NULL: no agents play */
@@ -239,6 +241,35 @@ pasta_status evaluate_offline_run(struct evaluate_offline *o, struct pasta_err *
 void evaluate_offline_release(struct evaluate_offline *o);
 void evaluate_offline_ratings(const struct evaluate_offline *o, double *values); /* [n] sums of rewards become mean ratings of a turn */
 
+/* --- the people of a study --- */
+
+/* All raters, or those who are left without the suspicious. */
+struct evaluate_crowd {
+    const char *name, *short_name;
+    struct pasta_session *sessions;              /* [n] whose strings the file's are */
+    int32_t *arm;                                /* [n] */
+    size_t n;
+    struct pasta_rater_study *study;
+    struct pasta_bootstrap *boot;                /* of its raters */
+};
+enum { EVALUATE_ALL, EVALUATE_KEPT, EVALUATE_CROWDS };
+struct evaluate_raters {
+    struct pasta_sessions sessions;              /* of the files, less those left out */
+    int64_t left_out;                            /* raters of --without */
+    int64_t machines;                            /* sessions of other sources than people */
+    struct evaluate_crowd crowds[EVALUATE_CROWDS];
+    struct pasta_rater_verdicts *verdicts;       /* of all; NULL: not opened */
+    const char **arms;                           /* agents: the baseline, or the first, and the others in the order of the sessions */
+    int n_arms;
+    int64_t turns, checks;
+};
+pasta_status evaluate_raters_open(const struct pasta_context *context, const struct evaluate_inputs *in, struct evaluate_raters *out,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
+void evaluate_raters_release(struct evaluate_raters *raters);
+void evaluate_raters_list(const struct evaluate_raters *raters, struct pasta_str *out); /* ids of the suspicious, a line each */
+void evaluate_raters_plan(const struct evaluate_raters *raters, const struct pasta_context *context);
+int evaluate_raters_crowds(const struct evaluate_raters *raters); /* to show: all, and those who are left where that is fewer */
+
 /* --- training curves --- */
 
 struct evaluate_curve {
@@ -272,6 +303,7 @@ struct evaluate_results {
     const struct evaluate_agents *agents;     /* NULL: no agents */
     const struct evaluate_offline *offline;   /* NULL: no logged sessions */
     struct pasta_bootstrap *loggers;          /* of their people */
+    const struct evaluate_raters *rated;      /* NULL: no study */
     const struct evaluate_named *metric_runs;
     const struct evaluate_metrics *metrics;
     const struct pasta_sketch *sketch;
@@ -295,6 +327,8 @@ void evaluate_agent_tables(struct evaluate_results *r);
 void evaluate_agents_value_table(struct evaluate_results *r); /* nothing without an agent that is given */
 void evaluate_offline_table(struct evaluate_results *r);
 void evaluate_offline_value_table(struct evaluate_results *r);
+void evaluate_raters_tables(struct evaluate_results *r);
+void evaluate_raters_arm_tables(struct evaluate_results *r);
 struct pasta_table *evaluate_table_add(struct evaluate_results *r, const char *key, const char *title, const char *note);
 char *evaluate_key(const char *name); /* a column key from a name: [a-z0-9_]; caller frees */
 void evaluate_tables_make(struct evaluate_results *r); /* fills tables; release with evaluate_tables_release */

@@ -59,11 +59,30 @@ static pasta_status check_agents(const struct evaluate_inputs *in, struct pasta_
     return PASTA_OK;
 }
 
+/* A study's people are judged by their sessions alone. */
+static pasta_status check_raters(const struct evaluate_inputs *in, struct pasta_err *err)
+{
+    const struct evaluate_answers *a = &in->answers;
+    const struct { const char *flag; bool given; } others[] = {
+        {"user-model", in->user_model_flags.count}, {"agent", in->agent_flags.count}, {"myopic", in->myopic_flags.count},
+        {"sampling", in->sampling_flags.count}, {"metrics", in->metric_flags.count}, {"played", in->played.count}, {"logged", in->logged.count},
+        {"sessions", a->sessions}, {"preferences", a->preferences}, {"ratings", a->ratings}, {"rankings", a->rankings},
+        {"validation", in->validation}, {"features", in->features}, {"image-root", in->image_root}, {"prompts", in->prompts}};
+    if (in->without && !in->raters.count)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--without: expected --raters with it");
+    for (size_t i = 0; i < sizeof others / sizeof *others && in->raters.count; i++)
+        if (others[i].given)
+            return pasta_fail(err, PASTA_ERR_USAGE, "--raters: expected no --%s with it: its sessions are all that is read", others[i].flag);
+    return PASTA_OK;
+}
+
 pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err *err)
 {
     const struct evaluate_answers *a = &in->answers;
     bool answers = a->sessions || a->preferences || a->ratings || a->rankings;
-    pasta_status status;
+    pasta_status status = check_raters(in, err);
+    if (status != PASTA_OK || in->raters.count)
+        return status;
     if ((status = split_names("user-model", &in->user_model_flags, true, &in->arena, &in->user_models, err)) != PASTA_OK ||
         (status = split_names("agent", &in->agent_flags, false, &in->arena, &in->agents, err)) != PASTA_OK ||
         (status = split_names("myopic", &in->myopic_flags, false, &in->arena, &in->myopic, err)) != PASTA_OK ||
@@ -93,7 +112,7 @@ pasta_status evaluate_inputs_check(struct evaluate_inputs *in, struct pasta_err 
     if (!in->n_user_models && !play && !in->prompts && !in->n_metrics && !in->played.count)
         return pasta_fail(err, PASTA_ERR_USAGE,
                           "nothing to evaluate: expected --user-model with held-out answers, --agent, --prompts (random, baseline and "
-                          "oracle on them), --played, or --metrics");
+                          "oracle on them), --played, --raters, or --metrics");
     if (in->n_user_models && !in->features)
         return pasta_fail(err, PASTA_ERR_USAGE, "--user-model: expected --features with the embeddings of the held-out images");
     if (in->n_user_models && !answers)
@@ -189,10 +208,10 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
 {
     const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->answers.sessions},
                               {"preferences", in->answers.preferences}, {"ratings", in->answers.ratings},
-                              {"rankings", in->answers.rankings}, {"validation", in->validation}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
+                              {"rankings", in->answers.rankings}, {"validation", in->validation}, {"without", in->without}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
     const size_t n_files = sizeof files / sizeof *files;
     size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * (in->n_user_models + in->n_myopic + in->n_sampling) + AGENT_PARTS * in->n_agents +
-                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count + in->logged.count);
+                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count + in->logged.count + in->raters.count);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
     in->facts = pasta_arena_alloc(&in->arena, (most + 3) * sizeof *in->facts);
@@ -212,6 +231,8 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
         status = add_folders(in, "agent", in->agents, in->n_agents, agent_parts, AGENT_PARTS, err);
     for (int i = 0; i < in->logged.count && status == PASTA_OK; i++)
         status = add_file(in, pasta_arena_printf(&in->arena, "logged %d", i + 1), in->logged.items[i], tail_of(in->logged.items[i], &in->arena), err);
+    for (int i = 0; i < in->raters.count && status == PASTA_OK; i++)
+        status = add_file(in, pasta_arena_printf(&in->arena, "raters %d", i + 1), in->raters.items[i], tail_of(in->raters.items[i], &in->arena), err);
     for (int i = 0; i < in->played.count && status == PASTA_OK; i++)
         status = add_played(in, i, err);
     if (status == PASTA_OK)
@@ -230,6 +251,7 @@ void evaluate_inputs_release(struct evaluate_inputs *in)
     free(in->sampling_flags.items);
     free(in->played.items);
     free(in->logged.items);
+    free(in->raters.items);
     free(in->metric_flags.items);
     *in = (struct evaluate_inputs){0};
 }

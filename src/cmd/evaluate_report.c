@@ -23,7 +23,7 @@ static void put_number(const char *text, struct pasta_str *out)
         pasta_str_printf(out, "%.*s", *text == '-' ? 3 : 1, *text == '-' ? "\xe2\x88\x92" : text);
 }
 
-static void headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits,
+void evaluate_headline(struct pasta_report *report, const char *label, struct pasta_estimate e, enum pasta_format format, int digits,
                      const char *unit, const char *rest, const char *clusters, bool good)
 {
     struct pasta_str number = {0}, value = {0}, detail = {0};
@@ -53,7 +53,7 @@ static void agent_headlines(const struct evaluate_results *r, struct pasta_repor
             continue;
         struct pasta_estimate e = evaluate_cell(t, (size_t)i, "rating");
         char *label = pasta_asprintf("%s over baseline, rating", r->agents->agents[i].name);
-        headline(report, label, e, PASTA_FORMAT_CHANGE, 2, "", "", "people", e.lo > 0);
+        evaluate_headline(report, label, e, PASTA_FORMAT_CHANGE, 2, "", "", "people", e.lo > 0);
         free(label);
     }
 }
@@ -75,14 +75,14 @@ static void user_headlines(const struct evaluate_results *r, struct pasta_report
             pasta_str_add(&rest, "; ");
         }
         char *label = pasta_asprintf("Choice accuracy, %s", r->users[last].name);
-        headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", t->resampled, last > 0 && e.lo > first.hi);
+        evaluate_headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", t->resampled, last > 0 && e.lo > first.hi);
         free(label);
         pasta_str_release(&rest);
     }
     if (types >= 0) {
         struct pasta_estimate e = t->cells[(size_t)types * t->n_columns + column].e;
         char *label = pasta_asprintf("Types recovered, %s", r->users[last].name);
-        headline(report, label, e, PASTA_FORMAT_NUMBER, 2, "", "adjusted Rand index; ", "people", e.lo > 0);
+        evaluate_headline(report, label, e, PASTA_FORMAT_NUMBER, 2, "", "adjusted Rand index; ", "people", e.lo > 0);
         free(label);
     }
 }
@@ -248,6 +248,9 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
     if (r->held_out)
         pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users,
                          r->n_users == 1 ? "" : "s", (long long)r->held_out->n_people);
+    if (r->rated)
+        pasta_str_printf(&lead, "%lld raters over %zu sessions, with and without the %lld who are suspicious", (long long)r->rated->verdicts->n,
+                         r->rated->sessions.n, (long long)r->rated->verdicts->suspicious);
     if (r->offline)
         pasta_str_printf(&lead, "%s%d agents on %zu sessions that another one played", lead.length ? ", and " : "", r->offline->n, r->offline->sessions.n);
     if (lead.length)
@@ -262,6 +265,10 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
         agent_headlines(r, report);
     if (r->held_out)
         user_headlines(r, report);
+    if (r->rated) {
+        evaluate_report_raters_headlines(r, report);
+        evaluate_report_raters(r, report);
+    }
     if (r->agents)
         evaluate_report_agents(r, report);
     if (r->offline)

@@ -59,14 +59,24 @@ void evaluate_tables_make(struct evaluate_results *r)
         evaluate_offline_table(r);
         evaluate_offline_value_table(r);
     }
+    if (r->rated) {
+        evaluate_raters_tables(r);
+        evaluate_raters_arm_tables(r);
+    }
+}
+
+/* The tables before these hold their essence. */
+static bool is_long(const char *key)
+{
+    return strcmp(key, "agents_by_turn") == 0 || strstr(key, "_bins") || strcmp(key, "raters") == 0 || strcmp(key, "raters_numbers") == 0;
 }
 
 void evaluate_tables_print(const struct evaluate_results *r, bool json, struct pasta_str *out)
 {
     pasta_str_add(out, json ? "{\"schema\":\"pasta.evaluation/1\",\"tables\":[\n" : "");
     for (int i = 0; i < r->n_tables; i++) {
-        if (!json && (strcmp(r->tables[i].key, "agents_by_turn") == 0 || strstr(r->tables[i].key, "_bins")))
-            continue; /* long, and the tables before them hold their essence */
+        if (!json && is_long(r->tables[i].key))
+            continue;
         if (i)
             pasta_str_add(out, json ? "," : "\n");
         pasta_table_print(&r->tables[i], json ? PASTA_TABLE_JSON : PASTA_TABLE_TEXT, out);

@@ -16,7 +16,7 @@ static const char *const stages[][2] = {
     {"train-user-model", "mini-batch EM over hidden user types"},
     {"simulate", "trajectories of users drawn from the user model"},
     {"train-pasta", "implicit Q-learning of the agent's value functions"},
-    {"evaluate", "user model and agents on held-out data and fresh raters; tables and report"},
+    {"evaluate", "user models, agents, and the raters of a study; tables and report"},
     {"score", "a trained agent's scores of candidates, for other programs"},
     {"train-clip", "contrastive training of an encoder"},
     {"sketch", "draws what the sketch world makes of prompts"},

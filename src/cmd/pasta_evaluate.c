@@ -1,4 +1,5 @@
-/* pasta-evaluate: user models on held-out people, and agents against fresh sketch raters. What is given decides what is evaluated. */
+/* pasta-evaluate: user models on held-out people, agents against fresh sketch raters, and the people of a study. What is given decides what is
+ * evaluated. */
 #include <dirent.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct evaluate {
     struct evaluate_metrics curves;
     struct evaluate_agents played;
     struct evaluate_offline offline;
+    struct evaluate_raters rated;
     struct evaluate_results results;
 };
 
@@ -52,7 +54,12 @@ static pasta_status open_users(struct evaluate *e, struct pasta_err *err)
 static pasta_status load(struct evaluate *e, struct pasta_err *err)
 {
     const struct pasta_config *config = &e->context->config;
-    pasta_status status = pasta_sketch_open(&config->world, &config->agent, &e->sketch, err);
+    pasta_status status;
+    if (in.raters.count) {
+        status = evaluate_raters_open(e->context, &in, &e->rated, err);
+        return status == PASTA_OK ? evaluate_inputs_list(&in, config, err) : status;
+    }
+    status = pasta_sketch_open(&config->world, &config->agent, &e->sketch, err);
     if (status == PASTA_OK && in.n_user_models)
         status = pasta_features_open(in.features, &e->features, err);
     if (status == PASTA_OK && in.n_user_models)
@@ -108,6 +115,22 @@ static pasta_status write_tables(const struct evaluate *e, struct pasta_manifest
         status = write_file(e, manifest, json ? "tables/all.json" : "tables/all.txt", &text, err);
     }
     pasta_str_release(&text);
+    return status;
+}
+
+/* Whom other stages may want to leave out. */
+static pasta_status write_suspicious(const struct evaluate *e, struct pasta_manifest *manifest, struct pasta_err *err)
+{
+    struct pasta_str text = {0};
+    if (!e->results.rated)
+        return PASTA_OK;
+    evaluate_raters_list(&e->rated, &text);
+    const pasta_status status = write_file(e, manifest, "suspicious.txt", &text, err);
+    pasta_str_release(&text);
+    pasta_manifest_count(manifest, "raters", e->rated.crowds[EVALUATE_ALL].study->n);
+    pasta_manifest_count(manifest, "raters_suspicious", e->rated.verdicts->suspicious);
+    pasta_manifest_count(manifest, "raters_left_out", e->rated.left_out);
+    pasta_manifest_count(manifest, "rated_sessions", (int64_t)e->rated.sessions.n);
     return status;
 }
 
@@ -218,6 +241,7 @@ static pasta_status evaluate_all(struct evaluate *e, struct pasta_err *err)
         r->offline = &e->offline;
         r->loggers = pasta_bootstrap_new(context->config.seed, e->offline.people, context->config.evaluate.bootstrap);
     }
+    r->rated = e->rated.verdicts ? &e->rated : NULL;
     if (status == PASTA_OK)
         evaluate_tables_make(r);
     return status;
@@ -234,6 +258,8 @@ static pasta_status write_all(struct evaluate *e, struct pasta_err *err)
     if (status == PASTA_OK)
         status = write_tables(e, manifest, err);
     if (status == PASTA_OK)
+        status = write_suspicious(e, manifest, err);
+    if (status == PASTA_OK)
         status = write_manifest(e, manifest, err);
     pasta_str_release(&html);
     pasta_manifest_free(manifest);
@@ -248,7 +274,7 @@ static int is_sessions(const struct dirent *entry)
 /* What a run of this kind writes, the sessions of agents of an earlier run included. In `arena`. */
 static const char *const *owned_names(const char *out, struct pasta_arena *arena)
 {
-    static const char *const fixed[] = {"manifest.json", "report.html", "settings.json", "tables/", "parts/"};
+    static const char *const fixed[] = {"manifest.json", "report.html", "settings.json", "suspicious.txt", "tables/", "parts/"};
     enum { FIXED = sizeof fixed / sizeof *fixed };
     struct dirent **found = NULL;
     const int listed = scandir(out, &found, is_sessions, alphasort), n = listed > 0 ? listed : 0;
@@ -283,6 +309,10 @@ static pasta_status evaluate(struct evaluate *e, struct pasta_err *err)
 
 static void plan(const struct evaluate *e)
 {
+    if (in.raters.count) {
+        evaluate_raters_plan(&e->rated, e->context);
+        return;
+    }
     double sessions_played = (double)(e->played.n * e->played.raters), turns = sessions_played * (double)e->played.horizon;
     const struct pasta_plan_row rows[] = {
         {"user_models", "", in.n_user_models}, {"held_out_people", "", (double)e->held_out.n_people},
@@ -312,6 +342,7 @@ static void release(struct evaluate *e)
     free(e->users);
     evaluate_agents_release(&e->played);
     evaluate_offline_release(&e->offline);
+    evaluate_raters_release(&e->rated);
     evaluate_user_release(&e->plain);
     evaluate_held_out_release(&e->held_out);
     evaluate_held_out_release(&e->validation);
@@ -357,20 +388,25 @@ static const struct pasta_option options[] = {
      "sessions that another agent played while it explored: what would each --agent have got? Nobody plays then; repeatable", NULL},
     {"prompts", PASTA_OPT_STRING, &in.prompts, "FILE",
      "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
+    {"raters", PASTA_OPT_STRINGS, &in.raters, "FILE",
+     "sessions of a study's people: who answers without care, and results with and without them (config keys raters.*); repeatable", NULL},
+    {"without", PASTA_OPT_STRING, &in.without, "FILE", "ids of raters to leave out of --raters, a line each, as suspicious.txt has them", NULL},
     {"metrics", PASTA_OPT_STRINGS, &in.metric_flags, "NAME=DIR", "a training run whose curves go into the report; repeatable", NULL},
     RECORDS_SKIP_BAD,
     {0}};
 
 static const struct pasta_command command = {
     .name = "pasta-evaluate",
-    .summary = "user models on held-out people, and agents against fresh sketch raters",
+    .summary = "user models on held-out people, agents against fresh sketch raters, and the care of a study's raters",
     .examples = "  pasta-evaluate --config configs/sketch.json --user-model K1=runs/user-1 --user-model K8=runs/user-8 --features "
                 "runs/held-out-features \\\n"
                 "      --sessions runs/held-out/sessions.jsonl --agent PASTA=runs/pasta --out runs/evaluate\n"
                 "  pasta-evaluate --agent PASTA=runs/pasta --set evaluate.raters=1000 --out runs/agents\n"
                 "  pasta-evaluate --prompts my.txt --out runs/baselines\n"
                 "  pasta-evaluate --logged runs/explored/sessions.jsonl --agent PASTA=runs/pasta --out runs/offline\n"
-                "  pasta-evaluate --played runs/evaluate-1 --played runs/evaluate-2 --out runs/pooled\n",
+                "  pasta-evaluate --played runs/evaluate-1 --played runs/evaluate-2 --out runs/pooled\n"
+                "  pasta-evaluate --raters runs/study/sessions.jsonl --out runs/raters\n"
+                "  pasta-evaluate --raters runs/study/sessions.jsonl --without runs/raters/suspicious.txt --out runs/careful\n",
     .options = options,
     TORCH_COMMAND};
 

@@ -37,9 +37,9 @@ static void number_raters(struct pasta_rater_study *study, const struct pasta_se
 
 /* The answers of one rater, or of all, in their order. */
 struct answers {
-    int *position, *width, *step, *step_width, *versus, *rating;
+    int *position, *width, *versus, *rating;
     double *seconds;
-    int64_t n_positions, n_steps, n_versus, n_ratings, n_seconds;
+    int64_t n_positions, n_versus, n_ratings, n_seconds;
 };
 
 static int by_value(const void *a, const void *b)
@@ -51,13 +51,8 @@ static int by_value(const void *a, const void *b)
 static void take_turn(const struct pasta_rater_study *study, const struct pasta_turn *turn, struct answers *a)
 {
     if (turn->choice >= 0) {
-        const int64_t i = a->n_positions++;
-        a->position[i] = turn->choice;
-        a->width[i] = turn->n_columns;
-        if (i > 0 && a->width[i - 1] == turn->n_columns) {
-            a->step[a->n_steps] = (turn->choice - a->position[i - 1] + turn->n_columns) % turn->n_columns;
-            a->step_width[a->n_steps++] = turn->n_columns;
-        }
+        a->position[a->n_positions] = turn->choice;
+        a->width[a->n_positions++] = turn->n_columns;
     }
     if (turn->versus != PASTA_VERSUS_NONE)
         a->versus[a->n_versus++] = (int)turn->versus;
@@ -71,7 +66,7 @@ static void take_turn(const struct pasta_rater_study *study, const struct pasta_
 static void make_room(struct answers *a, int64_t turns)
 {
     const size_t n = (size_t)turns + 1;
-    int **lists[] = {&a->position, &a->width, &a->step, &a->step_width, &a->versus, &a->rating};
+    int **lists[] = {&a->position, &a->width, &a->versus, &a->rating};
     *a = (struct answers){0};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         *lists[i] = pasta_malloc(n * sizeof **lists[i]);
@@ -80,7 +75,7 @@ static void make_room(struct answers *a, int64_t turns)
 
 static void release(struct answers *a)
 {
-    int *lists[] = {a->position, a->width, a->step, a->step_width, a->versus, a->rating};
+    int *lists[] = {a->position, a->width, a->versus, a->rating};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     free(a->seconds);
@@ -108,6 +103,31 @@ static struct pasta_habit_run position_run(const struct answers *a)
     return run;
 }
 
+/* Given the choices before, an even one is that of `lag` turns before with probability 1 / width: independent trials. */
+static struct pasta_habit_pattern position_pattern(const struct answers *a)
+{
+    struct pasta_habit_pattern best = {.excess = NAN, .p = NAN};
+    double *chance = pasta_malloc(((size_t)a->n_positions + 1) * sizeof *chance);
+    for (int lag = 1; lag <= PASTA_MOST_LAG; lag++) {
+        struct pasta_habit_pattern now = {.lag = lag};
+        double expected = 0;
+        for (int64_t i = lag; i < a->n_positions; i++) {
+            if (a->width[i] != a->width[i - lag])
+                continue;
+            now.equal += a->position[i] == a->position[i - lag];
+            expected += chance[now.of++] = 1.0 / a->width[i];
+        }
+        if (now.of == 0)
+            continue;
+        now.excess = ((double)now.equal - expected) / (double)now.of;
+        now.p = fmin(1, PASTA_MOST_LAG * pasta_successes_at_least(chance, now.of, now.equal));
+        if (best.lag == 0 || now.p < best.p)
+            best = now;
+    }
+    free(chance);
+    return best;
+}
+
 /* law [n_values]: how often everybody gave each value. */
 static struct pasta_habit_run answer_run(const int *values, int64_t n, const int64_t *law, int n_values)
 {
@@ -130,8 +150,8 @@ static void measure(const struct pasta_rater_study *study, const struct answers 
     uint8_t *given = pasta_calloc((size_t)study->n_ratings + 1, sizeof *given);
     h->chosen = a->n_positions;
     h->positions = pasta_uniform_test_of(a->position, a->width, a->n_positions, seed);
-    h->steps = pasta_uniform_test_of(a->step, a->step_width, a->n_steps, seed);
     h->position_run = position_run(a);
+    h->pattern = position_pattern(a);
     h->versus_run = answer_run(a->versus, a->n_versus, versus_law, ANSWERS);
     h->rating_run = answer_run(a->rating, a->n_ratings, rating_law, study->n_ratings);
     for (int64_t i = 0; i < a->n_ratings; i++) {
@@ -309,7 +329,7 @@ struct pasta_rater_study *pasta_rater_study_new(const struct pasta_session *sess
     for (int64_t r = 0; r < study->n; r++) {
         struct pasta_rater_habits *h = &study->habits[r];
         const struct pasta_session *const *own = sorted + first[r];
-        all.n_positions = all.n_steps = all.n_versus = all.n_ratings = all.n_seconds = 0; /* its room serves again */
+        all.n_positions = all.n_versus = all.n_ratings = all.n_seconds = 0; /* its room serves again */
         h->sessions = first[r + 1] - first[r];
         for (int64_t i = 0; i < h->sessions; i++)
             h->turns += own[i]->n_turns;

@@ -6,6 +6,12 @@
 #include "pasta/base/str.h"
 #include "pasta/eval/paired_tests.h"
 
+const char *const pasta_rater_rule_names[PASTA_RULES] = {
+    [PASTA_RULE_ATTENTION] = "attention", [PASTA_RULE_REPEATS] = "repeated slates", [PASTA_RULE_POSITIONS] = "places",
+    [PASTA_RULE_POSITION_RUN] = "run of a column", [PASTA_RULE_PATTERN] = "pattern of columns", [PASTA_RULE_VERSUS_RUN] = "run of an answer",
+    [PASTA_RULE_SAME_RATING] = "one rating", [PASTA_RULE_RATING_RUN] = "run of a rating", [PASTA_RULE_FAST] = "fast turns",
+    [PASTA_RULE_SPEED] = "speed"};
+
 /* --- what is tested --- */
 
 static double raw_p(const struct pasta_rater_habits *h, enum pasta_rater_rule rule)
@@ -14,7 +20,7 @@ static double raw_p(const struct pasta_rater_habits *h, enum pasta_rater_rule ru
     case PASTA_RULE_REPEATS: return h->repeats_p;
     case PASTA_RULE_POSITIONS: return h->positions.p;
     case PASTA_RULE_POSITION_RUN: return h->position_run.p;
-    case PASTA_RULE_STEPS: return h->steps.p;
+    case PASTA_RULE_PATTERN: return h->pattern.p;
     case PASTA_RULE_VERSUS_RUN: return h->versus_run.p;
     case PASTA_RULE_RATING_RUN: return h->rating_run.p;
     default: return NAN;
@@ -58,8 +64,8 @@ static bool breaks(const struct pasta_rater_study *study, const struct pasta_rat
     case PASTA_RULE_REPEATS: return tested && near_chance(study, h);
     case PASTA_RULE_POSITIONS: return tested && h->positions.excess >= set->position_excess;
     case PASTA_RULE_POSITION_RUN: return tested && !v->broken[PASTA_RULE_POSITIONS];
-    case PASTA_RULE_STEPS:
-        return tested && h->steps.excess >= set->position_excess && !v->broken[PASTA_RULE_POSITIONS] && !v->broken[PASTA_RULE_POSITION_RUN];
+    case PASTA_RULE_PATTERN: /* a lag of 1 is a run */
+        return tested && h->pattern.lag > 1 && h->pattern.excess >= set->position_excess && !v->broken[PASTA_RULE_POSITION_RUN];
     case PASTA_RULE_VERSUS_RUN: return tested && is_share(h->versus_run.run.length, h->versus_run.of, set->run_share);
     case PASTA_RULE_SAME_RATING: return h->rating_values == 1 && h->rating_run.of >= set->same_rating;
     case PASTA_RULE_RATING_RUN:
@@ -99,9 +105,9 @@ static void put_reason(const struct pasta_rater_study *study, const struct pasta
     case PASTA_RULE_POSITION_RUN:
         pasta_str_printf(out, "chose column %d %lld times in a row", h->position_run.run.value + 1, (long long)h->position_run.run.length);
         break;
-    case PASTA_RULE_STEPS:
-        pasta_str_printf(out, "went from column to column in a pattern, %d on in %lld of %lld turns", h->steps.commonest,
-                         (long long)h->steps.commonest_n, (long long)h->steps.n);
+    case PASTA_RULE_PATTERN:
+        pasta_str_printf(out, "chose the column of %d turns before in %lld of %lld turns", h->pattern.lag, (long long)h->pattern.equal,
+                         (long long)h->pattern.of);
         break;
     case PASTA_RULE_VERSUS_RUN:
         pasta_str_printf(out, "answered '%s' %lld times in a row", answers[h->versus_run.run.value], (long long)h->versus_run.run.length);
@@ -141,9 +147,9 @@ void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_rater
     case PASTA_RULE_POSITION_RUN:
         pasta_str_printf(out, "chooses one column in a longer run than chance has (p < %g)", set->alpha);
         break;
-    case PASTA_RULE_STEPS:
-        pasta_str_printf(out, "goes from column to column in a pattern (p < %g), at least %g %% of the steps beyond an even spread", set->alpha,
-                         100 * set->position_excess);
+    case PASTA_RULE_PATTERN:
+        pasta_str_printf(out, "goes from column to column in turn, back to each after 2 to %d (p < %g), at least %g %% of the turns oftener than by "
+                         "chance", PASTA_MOST_LAG, set->alpha, 100 * set->position_excess);
         break;
     case PASTA_RULE_VERSUS_RUN:
         pasta_str_printf(out, "gives one answer of better, same, worse in a longer run than chance has (p < %g), at least %g %% of the answers",
@@ -160,7 +166,7 @@ void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_rater
         pasta_str_printf(out, "takes less than %g s for at least %g %% of the turns", set->fast_seconds, 100 * set->fast_share);
         break;
     case PASTA_RULE_SPEED:
-        pasta_str_printf(out, "log-time at least %g robust standard deviations below the raters' median, and half their time at most", set->speed);
+        pasta_str_printf(out, "takes so little time that its log is %g robust standard deviations below the raters' median, and half their time at most", set->speed);
         break;
     case PASTA_RULES: break;
     }

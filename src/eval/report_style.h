@@ -32,7 +32,7 @@ static const char report_style[] =
     "figure.table h3{font-weight:620;margin:0 0 8px;font-size:1rem}\n"
     "th,td{padding:7px 16px 7px 0;text-align:left;border-bottom:1px solid var(--rule);vertical-align:baseline}\n"
     "thead th{color:var(--soft);font-weight:560;font-size:.84rem;border-bottom:1.5px solid var(--faint);vertical-align:bottom}\n"
-    "tbody th{font-weight:560;min-width:8.5em}tbody th,thead th:first-child{position:sticky;left:0;background:var(--page)}td.num{white-space:nowrap}thead th.num{min-width:96px}td.num b{font-weight:620}.ci{color:var(--soft);font-size:.84em}\n"
+    "tbody th{font-weight:560;min-width:8.5em}tbody th,thead th:first-child{position:sticky;left:0;background:var(--page)}td.num{white-space:nowrap}td.words{min-width:15.5em}thead th.num{min-width:96px}td.num b{font-weight:620}.ci{color:var(--soft);font-size:.84em}\n"
     "td.mark b{color:var(--accent)}figure.table figcaption{color:var(--soft);font-size:.84rem;padding-top:8px;max-width:90ch}\n"
     ".plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:28px 44px;margin:0 0 34px}.plots.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:26px 30px}\n"
     "figure.plot figcaption{font-weight:620;font-size:.95rem;margin-bottom:6px}figure.plot>svg{display:block;width:100%;height:auto;max-width:560px;overflow:visible}\n"

@@ -2,6 +2,9 @@
 #include "table_print.h"
 
 #include <math.h>
+#include <string.h>
+
+enum { WORDS = 24 /* bytes of text that want room: a narrow page scrolls rather than breaks it after each word */ };
 
 void pasta_html_escape(const char *text, struct pasta_str *out)
 {
@@ -76,7 +79,7 @@ void pasta_table_print_html(const struct pasta_table *t, struct pasta_str *out)
         for (size_t c = 0; c < t->n_columns; c++) {
             struct pasta_cell cell = pasta_table_cell(t, r, c);
             if (t->columns[c].format == PASTA_FORMAT_TEXT) {
-                pasta_str_add(out, c == 0 ? "<th scope=row>" : "<td>");
+                pasta_str_add(out, c == 0 ? "<th scope=row>" : cell.text && strlen(cell.text) > WORDS ? "<td class=words>" : "<td>");
                 pasta_html_escape(cell.text ? cell.text : "", out);
                 pasta_str_add(out, c == 0 ? "</th>" : "</td>");
             } else if (t->columns[c].format == PASTA_FORMAT_COUNT) {

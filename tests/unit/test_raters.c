@@ -59,8 +59,8 @@ static void each_habit_is_named(void **state)
     static const struct { enum habit habit; enum pasta_rater_rule rule; const char *words; } expected[] = {
         {RANDOM, PASTA_RULE_ATTENTION, "attention checks"},
         {FIRST, PASTA_RULE_POSITIONS, "chose column 1 in 25 of 25 turns (p < 1e-9)"},
-        {ALTERNATING, PASTA_RULE_POSITIONS, "chose column 1 in 13 of 25 turns (p = "},
-        {CYCLING, PASTA_RULE_STEPS, "went from column to column in a pattern, 1 on in 24 of 24 turns (p < 1e-9)"},
+        {ALTERNATING, PASTA_RULE_PATTERN, "chose the column of 2 turns before in 23 of 23 turns (p < 1e-9)"},
+        {CYCLING, PASTA_RULE_PATTERN, "chose the column of 4 turns before in 21 of 21 turns (p < 1e-9)"},
         {LAZY, PASTA_RULE_POSITION_RUN, "chose column 3 1"},
         {FAST, PASTA_RULE_SPEED, "s a turn where others take 1"},
         {ONE_RATING, PASTA_RULE_SAME_RATING, "rated every one of 25 turns 7"},
@@ -121,8 +121,11 @@ static void turns_and_times(void **state)
     assert_int_equal(second->turns, 6);
     assert_int_equal(second->chosen, 5);
     assert_int_equal(second->positions.n, 5);       /* 0 0 1 1 2 */
-    assert_int_equal(second->steps.n, 4);           /* 0 1 0 1 */
-    assert_int_equal(second->steps.commonest_n, 2);
+    assert_int_equal(second->pattern.lag, 1);       /* 2 of 4, 0 of 3, 0 of 2, 0 of 1 */
+    assert_int_equal(second->pattern.equal, 2);
+    assert_int_equal(second->pattern.of, 4);
+    NEAR(second->pattern.excess, 0.25, 1e-12);
+    NEAR(second->pattern.p, 1, 0);                  /* five times 67 / 256 */
     assert_int_equal(second->position_run.run.length, 2);
     assert_int_equal(second->rating_values, 2);
     assert_int_equal(second->rating_run.run.length, 2);
@@ -235,7 +238,7 @@ static void correction_counts_raters(void **state)
         sessions[i] = hand_session(pasta_arena_printf(&arena, "r%02d", i), i ? odd : choice, 4, &arena);
     struct judged few = judge_sessions((struct pasta_arena){0}, sessions, 1), many = judge_sessions(arena, sessions, 50);
     NEAR(few.study->habits[0].positions.p, pow(0.25, 4), 1e-12);
-    NEAR(few.verdicts->items[0].p[PASTA_RULE_POSITIONS], 3 * pow(0.25, 4), 1e-12); /* positions, run and steps */
+    NEAR(few.verdicts->items[0].p[PASTA_RULE_POSITIONS], 3 * pow(0.25, 4), 1e-12); /* positions, run and pattern */
     assert_true(many.verdicts->items[0].p[PASTA_RULE_POSITIONS] > 0.3);
     assert_false(many.verdicts->items[0].suspicious);
     release(&few);

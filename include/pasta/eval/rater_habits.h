@@ -22,13 +22,20 @@ struct pasta_habit_run {
     int64_t of;                     /* answers that there were */
     double p;                       /* of a run as long by chance; NAN without answers */
 };
+/* Whether a choice is that of `lag` turns before, where both slates were as wide: by chance 1 / width of the times. */
+struct pasta_habit_pattern {
+    int lag;                        /* 1..PASTA_MOST_LAG, the one with the least p, of equals the least; 0: nothing to compare */
+    int64_t equal, of;              /* as many turns before */
+    double excess;                  /* equal / of above what chance gives; NAN: nothing to compare */
+    double p;                       /* of as many by chance, times PASTA_MOST_LAG for the choice of the lag; NAN as above */
+};
+enum { PASTA_MOST_LAG = 5 };
 struct pasta_rater_habits {
     const char *rater_id;
     int64_t sessions, turns, chosen;
-    /* Positions, against even ones. steps: from one choice to the next one in as wide a slate, modulo its width: a rater who goes from column
-     * to column in a pattern takes few of them. */
-    struct pasta_uniform_test positions, steps;
+    struct pasta_uniform_test positions; /* against even ones */
     struct pasta_habit_run position_run;
+    struct pasta_habit_pattern pattern;  /* of positions: who goes from column to column in turn comes back to each */
     /* The same for answers (better, same, worse) and ratings; by chance: drawn independently from what all raters gave. */
     struct pasta_habit_run versus_run, rating_run;
     int64_t rating_values;          /* different ratings given */

@@ -21,8 +21,8 @@ enum pasta_rater_rule {
     PASTA_RULE_ATTENTION,    /* failed too many attention checks */
     PASTA_RULE_REPEATS,      /* agrees with itself less than others do, and more as chance does than as they do */
     PASTA_RULE_POSITIONS,    /* chooses columns by their place */
-    PASTA_RULE_POSITION_RUN, /* the same column for long; said where the rule before is silent, as the next */
-    PASTA_RULE_STEPS,        /* goes from column to column in a pattern */
+    PASTA_RULE_POSITION_RUN, /* the same column for long; said where the rule before is silent */
+    PASTA_RULE_PATTERN,      /* goes from column to column in turn; said where the rule before is silent */
     PASTA_RULE_VERSUS_RUN,   /* the same of better, same, worse for long */
     PASTA_RULE_SAME_RATING,  /* one value of the scale */
     PASTA_RULE_RATING_RUN,   /* the same rating for long; said where the rule before is silent */
@@ -44,6 +44,7 @@ struct pasta_rater_verdicts {
 };
 struct pasta_rater_verdicts *pasta_rater_judge(const struct pasta_rater_study *study, const struct pasta_raters_settings *settings);
 void pasta_rater_verdicts_free(struct pasta_rater_verdicts *v); /* NULL is legal */
+extern const char *const pasta_rater_rule_names[PASTA_RULES];
 /* The rule in words, with its bounds; appended. */
 void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_raters_settings *settings, struct pasta_str *out);
 #endif

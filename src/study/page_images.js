@@ -42,14 +42,16 @@ document.addEventListener('visibilitychange', () => {
 });
 
 /* The largest square that lets `count` groups of `images` each stand in width x height: { side, outer groups a row, inner images a row }.
- * `spare` is what a group needs beside its images, { width, height }, and the gaps { outer, inner }. */
-function fit(count, images, width, height, spare, gap) {
+ * `spare` is what a group needs beside its images, { width, height }, and no group is narrower than `narrowest`; gaps { outer, inner }. */
+function fit(count, images, width, height, spare, gap, narrowest) {
   let best = { side: 0 };
   for (let outer = 1; outer <= count; outer++) {
+    const share = (width - (outer - 1) * gap.outer) / outer;
+    if (outer > 1 && share < narrowest) break;
     const rows = Math.ceil(count / outer);
     for (let inner = 1; inner <= images; inner++) {
       const lines = Math.ceil(images / inner);
-      const wide = ((width - (outer - 1) * gap.outer) / outer - spare.width - (inner - 1) * gap.inner) / inner;
+      const wide = (share - spare.width - (inner - 1) * gap.inner) / inner;
       const high = ((height - (rows - 1) * gap.outer) / rows - spare.height - (lines - 1) * gap.inner) / lines;
       const side = Math.floor(Math.min(wide, high));
       const worth = side * (rows === 1 ? 1.1 : 1) * (rows * outer === count && lines * inner === images ? 1.1 : 1);
@@ -60,10 +62,9 @@ function fit(count, images, width, height, spare, gap) {
 }
 
 /* The same, and where that makes images smaller than `least`, as much higher as need be. */
-export function arrange(count, images, width, height, spare, gap, least) {
+export function arrange(count, images, width, height, spare, gap, narrowest, least) {
   for (;; height *= 1.15) {
-    const found = fit(count, images, width, height, spare, gap);
-    const widest = (width - spare.width - (images - 1) * gap.inner) / images;
-    if (found.side >= Math.min(least, widest) || height > 100000) return found;
+    const found = fit(count, images, width, height, spare, gap, narrowest);
+    if (found.side >= Math.min(least, width - spare.width) || height > 100000) return found;
   }
 }

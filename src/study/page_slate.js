@@ -6,6 +6,8 @@ import { open_zoom } from './page_zoom.js';
 const $ = (id) => document.getElementById(id);
 const form = $('slate');
 const double_click = 500; // ms in which the same choice again is a trembling hand, not a second thought
+const narrowest = 140; // px of a column: its name and two signs
+const room = { phone: 360, wide: 356 }; // px of the window for all but the columns: fixed, so that no turn is laid out unlike another
 
 let slate = null;  // the server's state, or null
 let ask = {};      // what is asked for
@@ -196,22 +198,22 @@ function show_previous(ids) {
     load(image, source(id));
     return image;
   }));
+  $('previous-images').classList.toggle('many', ids.length > 4);
   $('previous').setAttribute('aria-label', `Enlarge your last choice, ${ids.length} images`);
 }
 
 /* The columns as large as the window lets them be, all of them in view where that is possible. */
 function lay_out() {
   if (!slate || form.hidden) return;
-  const box = $('columns'), phone = innerWidth < 640, largest = Math.max(...slate.columns.map((column) => column.images.length));
-  const style = getComputedStyle(box), gap = { outer: parseFloat(style.columnGap), inner: parseFloat(style.getPropertyValue('--inner-gap')) };
-  const pad = 2 * parseFloat(style.getPropertyValue('--pad')), head = parseFloat(style.getPropertyValue('--head'));
-  const prompts = slate.columns.some((column) => column.prompt) ? 72 : 0, none = ask.none ? 56 : 0;
-  const below = $('answer').offsetHeight + ($('keys').offsetHeight || 0) + 44;
-  const seen = innerHeight - box.getBoundingClientRect().top - scrollY - (phone ? $('send-bar').offsetHeight + 12 : below) - none;
-  const least = phone ? 64 : 96;
-  const { side, outer, inner } = arrange(cards.length, largest, box.clientWidth, Math.max(seen, 160), { width: pad, height: head + pad / 2 + prompts },
-    gap, least);
-  box.style.setProperty('--side', `${Math.min(side, phone ? 1024 : 420)}px`);
+  const box = $('columns'), style = getComputedStyle(box), { clientWidth, clientHeight } = document.documentElement;
+  const size = (name) => parseFloat(style.getPropertyValue(name));
+  const gap = { outer: parseFloat(style.columnGap), inner: size('--inner-gap') };
+  const prompts = slate.columns.some((column) => column.prompt) ? 72 : 0;
+  const spare = { width: 2 * size('--pad'), height: size('--head') + size('--pad') + prompts };
+  const phone = clientWidth < 640, most_images = Math.max(...slate.columns.map((column) => column.images.length));
+  const height = Math.max(clientHeight - (phone ? room.phone : room.wide) - (ask.none ? 56 : 0), 160);
+  const { side, outer, inner } = arrange(cards.length, most_images, box.clientWidth, height, spare, gap, narrowest, phone ? 64 : 76);
+  box.style.setProperty('--side', `${Math.min(side, 420)}px`);
   box.style.setProperty('--outer', outer);
   box.style.setProperty('--inner', inner);
 }
@@ -243,7 +245,7 @@ function write_lead() {
   const checks = Boolean(slate.instruction);
   $('question').textContent = checks ? slate.instruction : 'Which column do you prefer?';
   $('task-text').textContent = slate.task || '';
-  $('task').hidden = !slate.task;
+  $('task').hidden = checks || !slate.task;
   $('remark').hidden = !checks && !slate.again;
   $('remark').textContent = checks ? 'This is a check that somebody is looking. Nothing else is asked for here.'
     : slate.again ? 'You have seen these images before. Choose as you feel now; nothing else is asked for here.' : '';

@@ -31,6 +31,11 @@ export function open_zoom(view) {
   $(view.images.length < 2 ? 'zoom-close' : 'zoom-on').focus();
 }
 
+const most = 8; // times its own size: beyond that a small image is only a blur
+$('zoom-image').addEventListener('load', (event) => {
+  const { naturalWidth, naturalHeight, style } = event.target;
+  style.setProperty('--most', `${most * Math.max(naturalWidth, naturalHeight)}px`);
+});
 $('zoom-close').addEventListener('click', () => dialog.close());
 $('zoom-back').addEventListener('click', () => step(-1));
 $('zoom-on').addEventListener('click', () => step(1));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -28,8 +29,10 @@ static pasta_status whole_lines(int fd, const char *path, int64_t size, int64_t 
     while (size > 0) {
         const size_t want = size < (int64_t)sizeof block ? (size_t)size : sizeof block;
         const ssize_t n = pread(fd, block, want, size - (int64_t)want);
-        if (n != (ssize_t)want)
+        if (n < 0)
             return pasta_fail_errno(err, "cannot read '%s'", path);
+        if (n != (ssize_t)want)
+            return pasta_fail(err, PASTA_ERR_IO, "cannot read '%s': it became shorter meanwhile", path);
         const char *newline = memrchr(block, '\n', want);
         if (newline) {
             *end = size - (int64_t)want + (newline - block) + 1;
@@ -41,6 +44,39 @@ static pasta_status whole_lines(int fd, const char *path, int64_t size, int64_t 
     return PASTA_OK;
 }
 
+/* A new file is found after a power cut only if its folder is on disk as well. Best effort: not every file system can. */
+static void sync_folder(const char *path)
+{
+    char *copy = pasta_strdup(path);
+    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(copy);
+}
+
+static pasta_status lock_file(int fd, const char *path, struct pasta_err *err)
+{
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return PASTA_OK;
+    if (errno == EWOULDBLOCK)
+        return pasta_fail(err, PASTA_ERR_USAGE, "'%s' is open in another process: one server at a time", path);
+    return pasta_fail_errno(err, "cannot lock '%s'", path);
+}
+
+pasta_status journal_unused(const char *path, struct pasta_err *err)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return PASTA_OK;
+    if (fd < 0)
+        return pasta_fail_errno(err, "cannot open '%s'", path);
+    const pasta_status status = lock_file(fd, path, err);
+    close(fd);
+    return status;
+}
+
 pasta_status journal_open(const char *path, struct journal **out, struct pasta_err *err)
 {
     struct stat info;
@@ -50,17 +86,17 @@ pasta_status journal_open(const char *path, struct journal **out, struct pasta_e
 
     if (fd < 0)
         return pasta_fail_errno(err, "cannot open '%s'", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        status = pasta_fail(err, PASTA_ERR_USAGE, "'%s' is open in another process: one server at a time", path);
-    else if (fstat(fd, &info) != 0)
+    if ((status = lock_file(fd, path, err)) == PASTA_OK && fstat(fd, &info) != 0)
         status = pasta_fail_errno(err, "cannot read '%s'", path);
-    else if ((status = whole_lines(fd, path, info.st_size, &end, err)) == PASTA_OK &&
-             ((end < info.st_size && ftruncate(fd, end) != 0) || lseek(fd, end, SEEK_SET) < 0 || fsync(fd) != 0))
+    if (status == PASTA_OK && (status = whole_lines(fd, path, info.st_size, &end, err)) == PASTA_OK &&
+        ((end < info.st_size && ftruncate(fd, end) != 0) || fsync(fd) != 0))
         status = pasta_fail_errno(err, "cannot write '%s'", path);
     if (status != PASTA_OK) {
         close(fd);
         return status;
     }
+    if (end == 0)
+        sync_folder(path);
     struct journal *journal = pasta_calloc(1, sizeof *journal);
     *journal = (struct journal){.path = pasta_strdup(path), .fd = fd, .written = end, .synced = end};
     pthread_mutex_init(&journal->lock, NULL);

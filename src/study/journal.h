@@ -17,6 +17,8 @@
 struct journal;
 /* Makes the file where there is none. PASTA_ERR_USAGE: another process has it open. */
 pasta_status journal_open(const char *path, struct journal **out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* PASTA_ERR_USAGE as above, at this moment; a file that is not there is open nowhere. */
+pasta_status journal_unused(const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 void journal_close(struct journal *journal); /* NULL is legal */
 /* Whole lines, or nothing: after a failure (a full disk) the file is as long as before, and later lines may be tried. *end: for journal_sync. */
 pasta_status journal_append(struct journal *journal, const char *lines, size_t length, int64_t *end, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <time.h>
 
-/* Seconds since 1970. */
+/* Seconds since 1970, in whole milliseconds: what the journal keeps is what was reckoned with. */
 static inline double study_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return floor(1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec) / 1e3;
 }
 
 /* The moment in so many seconds, for conditions on the monotonic clock. */

@@ -184,13 +184,13 @@ void conduct_look(struct conduct *c, struct study_rater *rater)
 
 /* --- sessions.jsonl --- */
 
-static int by_last_answer(const void *a, const void *b)
+static int as_they_ended(const void *a, const void *b)
 {
     const struct study_session *x = *(struct study_session *const *)a, *y = *(struct study_session *const *)b;
     if (x->ended != y->ended)
         return x->ended ? -1 : 1;
-    if (x->last != y->last)
-        return x->last < y->last ? -1 : 1;
+    if (x->ended_as != y->ended_as)
+        return x->ended_as < y->ended_as ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
@@ -204,7 +204,7 @@ pasta_status conduct_write_sessions(const struct study *study, const char *dir, 
     for (size_t i = 0; i < study->n; i++)
         order[i] = study->sessions[i];
     if (study->n)
-        qsort(order, study->n, sizeof *order, by_last_answer);
+        qsort(order, study->n, sizeof *order, as_they_ended);
     for (size_t i = 0; i < study->n && status == PASTA_OK; i++) {
         struct pasta_str line = {0};
         if (!order[i]->ended && !(unfinished && order[i]->record.n_turns > 0))

@@ -1,5 +1,6 @@
 #include "events.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 
 static const char *const schema = "pasta.study/1";
 static const char *const versus_names[] = {[PASTA_WORSE] = "worse", [PASTA_SAME] = "same", [PASTA_BETTER] = "better"};
-enum { MAX_PLACES = 1000000, MAX_ARMS = 1000 };
 
 /* --- writing --- */
 
@@ -32,7 +32,7 @@ static void put_num(struct pasta_str *out, const char *key, double value)
 static void begin(const char *event, double now, struct pasta_str *out)
 {
     pasta_str_printf(out, "{\"schema\":\"%s\",\"event\":\"%s\"", schema, event);
-    put_num(out, "at", floor(now * 1000) / 1000);
+    put_num(out, "at", now);
 }
 
 void event_open(const struct pasta_study_design *design, double now, struct pasta_str *out)
@@ -136,8 +136,9 @@ static pasta_status read_arms(const cJSON *object, const char *where, struct pas
     int n = 0;
     if (status != PASTA_OK)
         return status;
-    if (cJSON_GetArraySize(array) < 1 || cJSON_GetArraySize(array) > MAX_ARMS)
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: design.arms: expected 1 to %d names, found %d", where, MAX_ARMS, cJSON_GetArraySize(array));
+    if (cJSON_GetArraySize(array) < 1 || cJSON_GetArraySize(array) > PASTA_STUDY_MAX_ARMS)
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: design.arms: expected 1 to %d names, found %d", where, PASTA_STUDY_MAX_ARMS,
+                          cJSON_GetArraySize(array));
     design->arms = pasta_calloc((size_t)cJSON_GetArraySize(array), sizeof *design->arms);
     cJSON_ArrayForEach(item, array) {
         if (!cJSON_IsString(item))
@@ -160,14 +161,14 @@ static pasta_status read_open(struct reader *r, const cJSON *line, const char *w
     if ((status = pasta_json_object(line, "design", where, &object, err)) == PASTA_OK &&
         (status = read_arms(object, where, &design, err)) == PASTA_OK &&
         (status = pasta_json_int(object, "seed", where, 0, (INT64_C(1) << 53) - 1, &seed, err)) == PASTA_OK &&
-        (status = pasta_json_int(object, "places", where, design.n_arms, MAX_PLACES, &design.places, err)) == PASTA_OK &&
-        (status = pasta_json_int(object, "raters", where, 1, 1000000, &raters, err)) == PASTA_OK &&
+        (status = pasta_json_int(object, "places", where, design.n_arms, PASTA_STUDY_MAX_PLACES, &design.places, err)) == PASTA_OK &&
+        (status = pasta_json_int(object, "raters", where, 1, PASTA_STUDY_MAX_RATERS, &raters, err)) == PASTA_OK &&
         (status = pasta_json_int(object, "first_rater", where, 0, 1000000000, &first, err)) == PASTA_OK &&
         (status = pasta_json_int(object, "sessions_per_rater", where, 1, 10000, &sessions, err)) == PASTA_OK &&
         (status = pasta_json_int(object, "horizon", where, 1, PASTA_MAX_HORIZON, &horizon, err)) == PASTA_OK &&
         (status = pasta_json_num(object, "attention_rate", where, 0, 1, &design.attention_rate, err)) == PASTA_OK &&
         (status = pasta_json_num(object, "repeat_rate", where, 0, 1, &design.repeat_rate, err)) == PASTA_OK &&
-        (status = pasta_json_num(object, "idle_seconds", where, 0, HUGE_VAL, &design.idle_seconds, err)) == PASTA_OK &&
+        (status = pasta_json_num(object, "idle_seconds", where, 0, DBL_MAX, &design.idle_seconds, err)) == PASTA_OK &&
         design.places % design.n_arms)
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: design.places: expected a multiple of the %d arms, found %lld", where, design.n_arms,
                             (long long)design.places);
@@ -255,21 +256,37 @@ pasta_status event_show(struct study_session *session, bool check, const char *s
     return status;
 }
 
+/* Is it the check that is due? One that is not would be no function of the session's address. */
+static bool is_due(const struct pasta_check *due, const struct pasta_check *found)
+{
+    struct pasta_str a = {0}, b = {0};
+    pasta_check_print(due, &a);
+    pasta_check_print(found, &b);
+    const bool same = strcmp(a.data, b.data) == 0;
+    pasta_str_release(&a);
+    pasta_str_release(&b);
+    return same;
+}
+
 static pasta_status read_slate(struct reader *r, const cJSON *line, const char *where, struct pasta_err *err)
 {
     struct study_session *session;
     const bool check = pasta_json_has(line, "check");
     const cJSON *object;
-    struct pasta_check unused;
+    struct pasta_check due;
     pasta_status status = session_of(r, line, where, &session, err);
     if (status == PASTA_OK)
         status = pasta_json_object(line, check ? "check" : "turn", where, &object, err);
     if (status != PASTA_OK)
         return status;
-    const enum step_kind next = session->ended ? STEP_END : step_next(&r->study->design, &session->record, session->index, NULL, &unused);
+    struct pasta_session *s = &session->record;
+    const enum step_kind next = session->ended ? STEP_END : step_next(&r->study->design, s, session->index, &session->arena, &due);
     if (session->shown || next != (check ? STEP_CHECK : STEP_TURN))
-        return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected no such step of session \"%s\" here", where, session->record.session_id);
-    return show(session, check, object, where, err);
+        return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected no such step of session \"%s\" here", where, s->session_id);
+    status = show(session, check, object, where, err);
+    if (status == PASTA_OK && check && !is_due(&due, &s->checks[s->n_checks]))
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: check: expected the one that is due in session \"%s\", found another", where, s->session_id);
+    return status;
 }
 
 static pasta_status opt_num(const cJSON *line, const char *key, const char *where, double min, double max, double *out, struct pasta_err *err)
@@ -303,7 +320,7 @@ static pasta_status answer_fields(const cJSON *object, const char *where, struct
         status = pasta_json_int(object, "choice", where, 0, PASTA_MAX_SLATE - 1, &choice, err);
     if (status == PASTA_OK && (status = read_versus(object, where, &answer.versus, err)) == PASTA_OK &&
         (status = opt_num(object, "rating", where, 1, 10, &answer.rating, err)) == PASTA_OK &&
-        (status = opt_num(object, "seconds", where, 0, HUGE_VAL, &answer.seconds, err)) == PASTA_OK && pasta_json_has(object, "critique"))
+        (status = opt_num(object, "seconds", where, 0, DBL_MAX, &answer.seconds, err)) == PASTA_OK && pasta_json_has(object, "critique"))
         status = pasta_json_str(object, "critique", where, &answer.critique, err);
     answer.choice = (int)choice;
     if (status == PASTA_OK)
@@ -353,7 +370,7 @@ static pasta_status read_line(struct reader *r, const char *line, size_t length,
     if ((status = pasta_json_parse(line, length, where, &tree, err)) != PASTA_OK ||
         (status = pasta_json_str(tree, "schema", where, &found, err)) != PASTA_OK ||
         (status = pasta_json_str(tree, "event", where, &event, err)) != PASTA_OK ||
-        (status = pasta_json_num(tree, "at", where, 0, HUGE_VAL, &at, err)) != PASTA_OK)
+        (status = pasta_json_num(tree, "at", where, 0, DBL_MAX, &at, err)) != PASTA_OK)
         ;
     else if (strcmp(found, schema) != 0)
         status = pasta_fail(err, PASTA_ERR_INPUT, "%s: schema: expected \"%s\", found \"%.60s\"", where, schema, found);

@@ -16,8 +16,6 @@ struct study *study_new(const struct pasta_study_design *design)
     for (int i = 0; i < design->n_arms; i++)
         study->design.arms[i] = pasta_arena_strdup(&study->arena, design->arms[i]);
     study->raters = pasta_calloc(design->raters, sizeof *study->raters);
-    for (uint32_t r = 0; r < design->raters; r++)
-        study->raters[r].sessions = pasta_arena_alloc(&study->arena, (size_t)design->sessions_per_rater * sizeof *study->raters[r].sessions);
     pthread_mutex_init(&study->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -37,6 +35,8 @@ void study_free(struct study *study)
         pasta_arena_release(&session->arena);
         free(session);
     }
+    for (uint32_t r = 0; r < study->design.raters; r++)
+        free(study->raters[r].sessions);
     free(study->sessions);
     free(study->raters);
     pasta_arena_release(&study->arena);
@@ -70,12 +70,18 @@ static bool *taken_places(const struct study *study, double now)
     return taken;
 }
 
-static int times_seen(const struct study_rater *rater, int arm)
+/* seen[arm]: how often the rater was dealt it. Returns the least of those with a place left; -1: no place is left. */
+static int least_seen(const struct study *study, const struct study_rater *rater, const bool *taken, int *seen)
 {
-    int n = 0;
+    int least = -1;
     for (int i = 0; i < rater->n_sessions; i++)
-        n += rater->sessions[i]->arm == arm;
-    return n;
+        seen[rater->sessions[i]->arm]++;
+    for (int64_t place = 0; place < study->design.places; place++) {
+        const int times = seen[place % study->design.n_arms];
+        if (!taken[place] && (least < 0 || times < least))
+            least = times;
+    }
+    return least;
 }
 
 bool study_deal(const struct study *study, const struct study_rater *rater, double now, int *arm, int64_t *block)
@@ -83,30 +89,22 @@ bool study_deal(const struct study *study, const struct study_rater *rater, doub
     const int arms = study->design.n_arms;
     struct pasta_rng rng = pasta_rng_at(study->design.seed, PASTA_RNG_STUDY, (uint32_t)study->n, 0, STUDY_SLOT_ARM);
     bool *taken = taken_places(study, now);
-    int64_t place = 0;
-    int least = -1;
+    int *seen = pasta_calloc((size_t)arms, sizeof *seen);
+    const int least = least_seen(study, rater, taken, seen);
     uint32_t ties = 0;
 
-    while (place < study->design.places && taken[place])
-        place++;
-    if (place == study->design.places) {
-        free(taken);
-        return false;
-    }
-    *block = place / arms;
-    for (int a = 0; a < arms; a++) {
-        if (taken[*block * arms + a])
+    for (int64_t place = 0; place < study->design.places && least >= 0; place++) {
+        if (place % arms == 0 && ties)
+            break;
+        if (taken[place] || seen[place % arms] != least)
             continue;
-        const int seen = times_seen(rater, a);
-        if (least < 0 || seen < least) {
-            least = seen;
-            ties = 0;
-        }
-        if (seen == least && pasta_rng_below(&rng, ++ties) == 0) /* one of the ties, each as likely */
-            *arm = a;
+        *block = place / arms;
+        if (pasta_rng_below(&rng, ++ties) == 0) /* one of the block's, each as likely */
+            *arm = (int)(place % arms);
     }
+    free(seen);
     free(taken);
-    return true;
+    return least >= 0;
 }
 
 int64_t study_done(const struct study *study)
@@ -138,6 +136,7 @@ struct study_session *study_begin(struct study *study, const struct pasta_sessio
     session->record.checks = pasta_arena_alloc(&session->arena, 2 * (size_t)study->design.horizon * sizeof *session->record.checks);
     PASTA_GROW(study->sessions, study->n + 1, study->capacity);
     study->sessions[study->n++] = session;
+    PASTA_GROW(rater->sessions, (size_t)rater->n_sessions + 1, rater->capacity);
     rater->sessions[rater->n_sessions++] = session;
     return session;
 }
@@ -186,4 +185,6 @@ void study_answer(struct study *study, struct study_session *session, const stru
     session->shown = false;
     session->last = now;
     session->ended = step_next(&study->design, s, session->index, NULL, &unused) == STEP_END;
+    if (session->ended)
+        session->ended_as = ++study->n_ended;
 }

@@ -39,13 +39,16 @@ struct study_session {
     bool shown;                   /* the step under way is before the rater's eyes, in record.turns[n_turns] or .checks[n_checks] */
     bool check;                   /* ... in the latter */
     bool ended;
+    int64_t ended_as;             /* the how-manieth session to end, from 1; 0: it has not */
+    int64_t shown_end;            /* where the journal has to be on disk before anyone sees what is shown */
     double started, last;         /* seconds since 1970: of the first and the last event */
     struct slate_plan plan;
 };
 struct study_rater {
     char token[24];               /* "" where the links are not known: a study that is only looked at */
     int n_sessions;
-    struct study_session **sessions; /* [sessions_per_rater], borrowed */
+    struct study_session **sessions; /* [n_sessions], borrowed */
+    size_t capacity;
     double allowance, asked_at;   /* requests left, and when that was reckoned: the limit on rates */
 };
 struct study {
@@ -54,6 +57,7 @@ struct study {
     struct study_rater *raters;   /* [design.raters] */
     struct study_session **sessions; /* in the order in which they began; index = their number */
     size_t n, capacity;
+    int64_t n_ended;
     pthread_mutex_t lock;
     pthread_cond_t changed;       /* something that a waiting rater might be shown */
 };

@@ -35,16 +35,20 @@ static bool sync_to(struct conduct *c, struct journal *journal, int64_t end)
     return false;
 }
 
+bool conduct_sync(struct conduct *c, int64_t end)
+{
+    return sync_to(c, c->journal, end);
+}
+
 /* --- the next step; with the lock --- */
 
 static void show_check(struct conduct *c, struct study_session *session, const struct pasta_check *check)
 {
     struct pasta_str text = {0}, line = {0};
     struct pasta_err err = {0};
-    int64_t end;
     pasta_check_print(check, &text);
     event_slate(session->record.session_id, true, text.data, study_clock(), &line);
-    if (append(c->journal, &line, &end) && event_show(session, true, text.data, "a check", &err) != PASTA_OK) {
+    if (append(c->journal, &line, &session->shown_end) && event_show(session, true, text.data, "a check", &err) != PASTA_OK) {
         pasta_error("%s", err.message);
         c->failed = true;
     }
@@ -126,14 +130,9 @@ static bool is_answer_again(const struct pasta_session *s, const struct study_an
            strcmp(turn->critique ? turn->critique : "", answer->critique ? answer->critique : "") == 0;
 }
 
-/* The session that an answer to `step` is meant for: the last one that the rater began. */
-static struct study_session *last_session(const struct study_rater *rater)
+enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater, const struct study_answer *given, const char **problem)
 {
-    return rater->n_sessions ? rater->sessions[rater->n_sessions - 1] : NULL;
-}
-
-enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater, const struct study_answer *answer, const char **problem)
-{
+    struct study_answer own = *given, *const answer = &own;
     struct study *study = c->study;
     enum conduct_result result = CONDUCT_CONFLICT;
     struct pasta_str line = {0};
@@ -141,7 +140,7 @@ enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater,
     int64_t end = 0, ended = 0;
 
     pthread_mutex_lock(&study->lock);
-    struct study_session *session = last_session(rater);
+    struct study_session *session = study_session_of(rater, &answer->step);
     const int step = session ? step_number(&session->record) : 0;
     if (session && answer->step < step && is_answer_again(&session->record, answer)) {
         result = CONDUCT_OK;
@@ -155,6 +154,7 @@ enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater,
             result = CONDUCT_OK;
             study_answer(study, session, answer, now);
             go_on(c, session, &ended);
+            end = journal_written(c->journal); /* a next step that is shown at once is in the same sync */
         }
         pasta_str_release(&line);
     }
@@ -162,10 +162,11 @@ enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater,
     return result == CONDUCT_OK && !(sync_to(c, c->journal, end) && sync_to(c, c->sessions, ended)) ? CONDUCT_UNSAVED : result;
 }
 
-void conduct_draft(struct conduct *c, struct study_rater *rater, const struct study_answer *draft)
+void conduct_draft(struct conduct *c, struct study_rater *rater, const struct study_answer *given)
 {
+    struct study_answer own = *given, *const draft = &own;
     pthread_mutex_lock(&c->study->lock);
-    struct study_session *session = study_current(c->study, rater);
+    struct study_session *session = study_session_of(rater, &draft->step);
     if (session && session->shown && !session->check && draft->step == step_number(&session->record) &&
         session->record.n_turns + 1 < c->study->design.horizon && !study_refuse(session, draft, c->service->settings->none))
         preparer_plan(c->preparer, session, draft, false);

@@ -24,7 +24,8 @@ struct preparer {
     struct pasta_err failure; /* for good */
 };
 
-/* What a worker takes along: a copy of the session that later answers do not change. Strings stay the session's, which lives on. */
+/* What a worker takes along: a copy of the session that later answers do not change. Strings stay the session's, which lives on. Times and
+ * checks are left out: a draft knows neither. */
 struct job {
     struct pasta_session record;
     struct pasta_turn turns[PASTA_MAX_HORIZON];
@@ -37,7 +38,10 @@ static void take(const struct study_session *session, struct job *job)
     const struct pasta_session *s = &session->record;
     job->record = *s;
     memcpy(job->turns, s->turns, (size_t)s->n_turns * sizeof *job->turns);
+    for (int t = 0; t < s->n_turns; t++)
+        job->turns[t].seconds = NAN;
     job->record.turns = job->turns;
+    job->record.n_checks = 0;
     job->index = session->index;
     job->person = session->person;
     job->arm = session->arm;
@@ -65,12 +69,20 @@ static bool is_ahead(const struct study_session *session)
     return session->shown && !session->check;
 }
 
+/* Something is to be done for it, now: a slate to be made, by one thread unless the rater waits, or one to be shown that could not be. */
+static bool is_due(const struct slate_plan *plan, double now)
+{
+    if (plan->retry_at > now)
+        return false;
+    return plan->state == PLAN_WANTED ? plan->urgent || !plan->workers : plan->state == PLAN_READY && plan->urgent;
+}
+
 static struct study_session *most_wanted(const struct preparer *p, double now)
 {
     struct study_session *best = NULL;
     for (size_t i = 0; i < p->study->n; i++) {
         struct study_session *s = p->study->sessions[i];
-        if (s->plan.state != PLAN_WANTED || s->plan.retry_at > now)
+        if (!is_due(&s->plan, now))
             continue;
         if (!best || s->plan.urgent > best->plan.urgent || (s->plan.urgent == best->plan.urgent && s->plan.wanted_at < best->plan.wanted_at))
             best = s;
@@ -84,16 +96,15 @@ static void show(struct preparer *p, struct study_session *session)
     struct slate_plan *plan = &session->plan;
     struct pasta_str line = {0};
     struct pasta_err err = {0};
-    int64_t end;
     event_slate(session->record.session_id, false, plan->turn.data, study_clock(), &line);
-    if (journal_append(p->journal, line.data, line.length, &end, &err) != PASTA_OK) {
+    if (journal_append(p->journal, line.data, line.length, &session->shown_end, &err) != PASTA_OK) {
         pasta_warn("%s", err.message);
-        plan->state = PLAN_WANTED;
         plan->retry_at = pasta_now() + 1;
     } else if (event_show(session, false, plan->turn.data, "a slate that was prepared", &err) != PASTA_OK) {
         p->failure = err;
     } else {
         plan->state = PLAN_NONE;
+        pasta_str_release(&plan->turn);
     }
     pthread_cond_broadcast(&p->study->changed);
     pasta_str_release(&line);
@@ -136,6 +147,7 @@ static void prepare(struct preparer *p, struct study_session *session)
     const unsigned generation = session->plan.generation;
 
     session->plan.state = PLAN_RUNNING;
+    session->plan.workers++;
     take(session, job);
     if (is_ahead(session))
         status = assume(session, job, &arena, &err);
@@ -145,6 +157,7 @@ static void prepare(struct preparer *p, struct study_session *session)
     if (status == PASTA_OK)
         pasta_turn_print(&turn, job->record.n_turns + 1, &text);
     pthread_mutex_lock(&p->study->lock);
+    session->plan.workers--;
     if (session->plan.generation == generation && status == PASTA_OK)
         prepared(p, session, &text);
     else if (session->plan.generation == generation)
@@ -163,7 +176,9 @@ static void *work(void *ctx)
     while (!p->stopping) {
         struct study_session *session = p->failure.status == PASTA_OK ? most_wanted(p, pasta_now()) : NULL;
         const struct timespec soon = study_deadline(1); /* something may be due again */
-        if (session)
+        if (session && session->plan.state == PLAN_READY)
+            show(p, session);
+        else if (session)
             prepare(p, session);
         else
             pthread_cond_timedwait(&p->work, &p->study->lock, &soon);
@@ -184,6 +199,10 @@ struct preparer *preparer_start(struct study *study, const struct pasta_rollout 
     pthread_condattr_destroy(&monotonic);
     while (p->n_threads < threads && pthread_create(&p->threads[p->n_threads], NULL, work, p) == 0)
         p->n_threads++;
+    if (!p->n_threads) {
+        preparer_stop(p);
+        return NULL;
+    }
     return p;
 }
 

@@ -1,8 +1,9 @@
 /* preparer.h: threads that make the next slate of each session, ahead of need where they can.
  *
- * A slate depends on the session and on the answer before it. It is planned for as soon as such an answer is known: a draft, while the rater
- * still looks, or the one that was sent. Where the answer that is sent is the draft that was prepared for, the slate is there at once; else it
- * is made anew. Sessions whose rater waits come first. A slate that cannot be made is tried again, later each time.
+ * A slate depends on the turns before it and what was answered to them, but for the time that it took; so it is the same whenever it is made.
+ * It is planned for as soon as the last of these answers is known: a draft, while the rater still looks, or the one that was sent. Where the answer
+ * that is sent is the draft that was prepared for, the slate is there at once; else it is made anew. Sessions whose rater waits come first. A
+ * slate that cannot be made is tried again, later each time.
  *
  *     preparer = preparer_start(study, rollouts, journal, 2);
  *     preparer_plan(preparer, session, &draft, false);      // study->lock is held
@@ -15,7 +16,7 @@
 #include "state.h"
 
 struct preparer;
-/* rollouts [n_arms] and the rest are borrowed until preparer_stop. Threads give way to those that answer raters. */
+/* rollouts [n_arms] and the rest are borrowed until preparer_stop. Threads give way to those that answer raters. NULL: no thread can be had. */
 struct preparer *preparer_start(struct study *study, const struct pasta_rollout *rollouts, struct journal *journal, int threads);
 void preparer_stop(struct preparer *preparer); /* waits for what is being made; NULL is legal */
 

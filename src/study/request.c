@@ -154,7 +154,7 @@ bool request_answer(const char *body, size_t length, struct pasta_arena *arena, 
     if (!tree)
         return false;
     *problem = NULL;
-    if (!number(tree, "step", 1, 1e6, &step) || isnan(step) || step != floor(step))
+    if (!number(tree, "step", 1, 1e9, &step) || isnan(step) || step != floor(step))
         *problem = "expected a step";
     else if (!number(tree, "choice", 0, PASTA_MAX_SLATE - 1, &choice) || (!isnan(choice) && choice != floor(choice)))
         *problem = "expected a column";

@@ -97,9 +97,15 @@ static enum MHD_Result reply_state(struct server *server, struct MHD_Connection 
     struct study *study = server->conduct.study;
     struct pasta_str text = {0};
     pthread_mutex_lock(&study->lock);
+    const struct study_session *session = study_current(study, rater);
+    const int64_t end = session && session->shown ? session->shown_end : 0;
     view_state(study, rater, &server->view, study_clock(), &text);
     pthread_mutex_unlock(&study->lock);
-    const enum MHD_Result result = reply(connection, status, "application/json", "no-store", text.data, text.length, MHD_RESPMEM_MUST_COPY);
+    /* What is seen is on disk: after a power cut an answer still meets the slate that it was given to. */
+    const enum MHD_Result result =
+        conduct_sync(&server->conduct, end)
+            ? reply(connection, status, "application/json", "no-store", text.data, text.length, MHD_RESPMEM_MUST_COPY)
+            : reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the study cannot be kept at the moment; please try again");
     pasta_str_release(&text);
     return result;
 }

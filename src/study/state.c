@@ -52,6 +52,27 @@ struct study_session *study_current(const struct study *study, const struct stud
     return last && !last->ended ? last : NULL;
 }
 
+static int steps_answered(const struct study_session *session)
+{
+    return step_number(&session->record) - 1;
+}
+
+struct study_session *study_session_of(const struct study_rater *rater, int *step)
+{
+    int i = 0;
+    for (; i < rater->n_sessions - 1 && *step > steps_answered(rater->sessions[i]); i++)
+        *step -= steps_answered(rater->sessions[i]);
+    return rater->n_sessions ? rater->sessions[i] : NULL;
+}
+
+int study_steps_before(const struct study_rater *rater)
+{
+    int steps = 0;
+    for (int i = 0; i < rater->n_sessions - 1; i++)
+        steps += steps_answered(rater->sessions[i]);
+    return steps;
+}
+
 bool study_abandoned(const struct study *study, const struct study_session *session, double now)
 {
     return !session->ended && now - session->last > study->design.idle_seconds;

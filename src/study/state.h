@@ -14,7 +14,7 @@
 
 /* What a rater says to a step. */
 struct study_answer {
-    int step;                     /* step_number of the session when it was asked */
+    int step;                     /* step_number of the session when it was asked; on the page it counts on from session to session */
     int choice;                   /* a column as shown, -1: none of them */
     enum pasta_versus versus;
     double rating, seconds;       /* NAN: not given */
@@ -24,6 +24,7 @@ enum plan_state { PLAN_NONE, PLAN_WANTED, PLAN_RUNNING, PLAN_READY };
 struct slate_plan {               /* the slate of a session's next turn, while it is being prepared (preparer.h) */
     enum plan_state state;
     bool urgent;                  /* the rater waits for it */
+    int workers;                  /* threads that are at this session, for this plan or an earlier one */
     unsigned generation;          /* changes when what is planned for changes */
     char *after;                  /* the answer that it follows, printed; "" before the first turn */
     struct pasta_str turn;        /* READY: the turn, printed */
@@ -67,6 +68,11 @@ void study_free(struct study *study);                             /* NULL is leg
 
 /* The session under way, or NULL. */
 struct study_session *study_current(const struct study *study, const struct study_rater *rater);
+/* The session of the rater's that `*step` as numbered on the page belongs to, of which it becomes the number; past all, the last one. NULL: none
+ * has begun. On the page steps count on from session to session, so that a page that was left open answers no other session. */
+struct study_session *study_session_of(const struct study_rater *rater, int *step);
+/* The number on the page of the first step of the last session, less 1. */
+int study_steps_before(const struct study_rater *rater);
 bool study_abandoned(const struct study *study, const struct study_session *session, double now);
 /* The place that a rater who begins now is given; false: there is none. */
 bool study_deal(const struct study *study, const struct study_rater *rater, double now, int *arm, int64_t *block);

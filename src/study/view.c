@@ -19,10 +19,12 @@ static void put_sessions(const struct study *study, const struct study_rater *ra
     pasta_str_printf(out, ",\"sessions\":{\"done\":%d,\"of\":%d}", done, study->design.sessions_per_rater);
 }
 
-static void put_progress(const struct study *study, const struct pasta_session *s, bool check, struct pasta_str *out)
+static void put_progress(const struct study *study, const struct study_rater *rater, const struct pasta_session *s, bool check,
+                         struct pasta_str *out)
 {
     const int turn = s->n_turns + !check; /* a check belongs to the turn that it follows */
-    pasta_str_printf(out, ",\"step\":%d,\"progress\":{\"turn\":%d,\"of\":%d}", step_number(s), turn, study->design.horizon);
+    pasta_str_printf(out, ",\"step\":%d,\"progress\":{\"turn\":%d,\"of\":%d}", study_steps_before(rater) + step_number(s), turn,
+                     study->design.horizon);
 }
 
 static void put_images(const struct pasta_column *column, struct pasta_str *out)
@@ -79,17 +81,17 @@ static void put_turn(const struct study_session *session, const struct pasta_stu
                      word(set->critique), word(set->none));
 }
 
-static void put_session(const struct study *study, const struct study_session *session, const struct pasta_study_settings *set,
-                        struct pasta_str *out)
+static void put_session(const struct study *study, const struct study_rater *rater, const struct study_session *session,
+                        const struct pasta_study_settings *set, struct pasta_str *out)
 {
     const struct pasta_session *s = &session->record;
     if (!session->shown) {
         pasta_str_printf(out, "{\"phase\":\"%s\"", session->plan.failures ? "trouble" : "preparing");
-        put_progress(study, s, false, out);
+        put_progress(study, rater, s, false, out);
         return;
     }
     pasta_str_add(out, "{\"phase\":\"slate\"");
-    put_progress(study, s, session->check, out);
+    put_progress(study, rater, s, session->check, out);
     put_text(out, "task", s->initial_prompt);
     if (session->check)
         put_check(&s->checks[s->n_checks], set->show_prompts, out);
@@ -105,7 +107,7 @@ void view_state(const struct study *study, const struct study_rater *rater, cons
     int arm;
     int64_t block;
     if (session) {
-        put_session(study, session, settings->study, out);
+        put_session(study, rater, session, settings->study, out);
     } else if (all || (rater->n_sessions && !study_deal(study, rater, now, &arm, &block))) {
         pasta_str_add(out, "{\"phase\":\"done\"");
         put_text(out, "text", *settings->study->completion ? settings->study->completion : NULL);

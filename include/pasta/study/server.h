@@ -10,7 +10,8 @@
  *   POST /r/TOKEN/answer          {"step":3,"choice":1,"versus":"better","rating":7,"critique":"...","seconds":12.3} -> state, once the answer
  *                                 is in the journal and synced. The same answer again (double click, retry) is the same reply;
  *                                 another answer to a step that is answered is 409 with the state. `versus`, `rating`, `critique` only where
- *                                 asked; rating and critique may be left out; `choice` null where "none" is allowed.
+ *                                 asked; rating and critique may be left out; `choice` null where "none" is allowed. Steps count on from
+ *                                 session to session.
  *
  * States:
  *   {"phase":"consent","text":TEXT,"sessions":{"done":0,"of":2}}                     blank lines in TEXT part paragraphs

@@ -27,10 +27,12 @@
 #include "view.h"
 
 enum {
-    IDLE_SECONDS = 75,          /* of a connection that nobody uses */
+    FIRST_SECONDS = 15,         /* without a byte, of a connection that has not asked for anything yet */
+    IDLE_SECONDS = 75,          /* of one that has */
     WAIT_SECONDS = 20,          /* of a reply that waits for a slate */
     FLOOD = 1 << 20,            /* bytes of a body after which the connection is cut instead of answered */
-    STACK = 512 << 10,          /* bytes, of a connection's thread */
+    STACK = 1 << 20,            /* bytes, of a connection's thread: JSON nests a thousand deep */
+    LINGER_MS = 1500, LINGER_MOST_MS = 30000, /* after the study's end: until nobody has asked for so long, but no longer than that */
 };
 
 struct server {
@@ -40,11 +42,13 @@ struct server {
     struct MHD_Daemon *daemon;
     char *url;                  /* where it listens */
     atomic_int active;          /* requests that are not answered yet */
+    atomic_llong asked_ms;      /* when the last of them came, on the monotonic clock */
     atomic_bool closing;        /* nobody waits any longer */
 };
 struct exchange {               /* one request */
     struct pasta_str body;
-    bool too_long;
+    size_t received;
+    bool too_long;              /* the body is not kept any more */
 };
 
 /* --- replies --- */
@@ -261,6 +265,18 @@ static enum MHD_Result answer(struct server *server, struct MHD_Connection *conn
 
 /* --- libmicrohttpd --- */
 
+static long long now_ms(void)
+{
+    return (long long)(1e3 * pasta_now());
+}
+
+/* Nothing in a path is decoded: request.h. */
+static size_t as_it_is(void *ctx, struct MHD_Connection *connection, char *text)
+{
+    (void)ctx, (void)connection;
+    return strlen(text);
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
                                   const char *upload, size_t *upload_size, void **state)
 {
@@ -270,13 +286,17 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     if (!exchange) { /* headers only, so far */
         *state = pasta_calloc(1, sizeof *exchange);
         atomic_fetch_add(&server->active, 1);
+        atomic_store(&server->asked_ms, now_ms());
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_SECONDS);
         return MHD_YES;
     }
     if (*upload_size) {
-        exchange->too_long = exchange->too_long || exchange->body.length + *upload_size > REQUEST_BODY_MAX;
-        if (exchange->body.length + *upload_size > FLOOD)
+        exchange->received += *upload_size;
+        exchange->too_long = exchange->received > REQUEST_BODY_MAX;
+        if (exchange->received > FLOOD)
             return MHD_NO;
-        pasta_str_addn(&exchange->body, upload, *upload_size);
+        if (!exchange->too_long)
+            pasta_str_addn(&exchange->body, upload, *upload_size);
         *upload_size = 0;
         return MHD_YES;
     }
@@ -324,18 +344,23 @@ static pasta_status split_address(const char *text, char **host, const char **po
     return PASTA_OK;
 }
 
+/* At the first of the name's addresses that can be had: a machine may know "localhost" by one that it does not have. */
 static pasta_status listen_at(const struct addrinfo *info, const char *address, int *out, struct pasta_err *err)
 {
-    const int one = 1, fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 || bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
-        listen(fd, 1024) != 0) {
-        const int number = errno;
+    const int one = 1;
+    int number = 0;
+    for (; info; info = info->ai_next) {
+        const int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 && bind(fd, info->ai_addr, info->ai_addrlen) == 0 &&
+            listen(fd, 1024) == 0) {
+            *out = fd;
+            return PASTA_OK;
+        }
+        number = errno;
         if (fd >= 0)
             close(fd);
-        return pasta_fail(err, PASTA_ERR_USAGE, "--serve: cannot listen at '%s': %s", address, strerror(number));
     }
-    *out = fd;
-    return PASTA_OK;
+    return pasta_fail(err, PASTA_ERR_USAGE, "--serve: cannot listen at '%s': %s", address, strerror(number));
 }
 
 /* Listens, and says where: "http://127.0.0.1:8080". */
@@ -397,27 +422,39 @@ static pasta_status start(struct server *server, int fd, struct pasta_err *err)
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)set->connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10), MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_END);
     return server->daemon ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "cannot start the HTTP server");
+}
+
+/* Everybody whose reply was lost may ask once more. *done_ms: when all was done. */
+static bool lingers(struct server *server, long long *done_ms)
+{
+    const long long now = now_ms(), asked = atomic_load(&server->asked_ms);
+    if (!*done_ms)
+        *done_ms = now;
+    return now - *done_ms < LINGER_MOST_MS && now - (asked > *done_ms ? asked : *done_ms) < LINGER_MS && !pasta_stop_asked();
 }
 
 /* Until all is done, or cannot go on. */
 static pasta_status watch(struct server *server, struct pasta_err *err)
 {
     struct study *study = server->conduct.study;
+    long long done_ms = 0;
     for (;;) {
         const struct timespec tick = {.tv_nsec = 100000000};
         pthread_mutex_lock(&study->lock);
         const bool done = study_done(study) == study->design.places, failed = server->conduct.failed;
         pthread_mutex_unlock(&study->lock);
-        const pasta_status status = preparer_failure(server->conduct.preparer, err);
-        if (status != PASTA_OK || done)
-            return status;
+        const pasta_status status = done ? PASTA_OK : preparer_failure(server->conduct.preparer, err);
         if (failed)
             return pasta_fail(err, PASTA_ERR_IO, "'%s/%s' cannot be written: answers can no longer be kept", server->service->dir, STUDY_JOURNAL);
-        if (pasta_stop_asked())
+        if (done && !lingers(server, &done_ms))
+            return PASTA_OK;
+        if (status != PASTA_OK)
+            return status;
+        if (pasta_stop_asked() && !done)
             return pasta_fail(err, PASTA_ERR_STOPPED, "stopped; raters go on where they were with --resume");
         nanosleep(&tick, NULL);
     }
@@ -454,7 +491,7 @@ pasta_status pasta_study_serve(const struct pasta_study_service *service, struct
         (status = links_open(c->study, service->dir, *service->settings->public_url ? service->settings->public_url : server.url, err)) ==
             PASTA_OK) {
         c->preparer = preparer_start(c->study, service->rollouts, c->journal, (int)service->settings->preparers);
-        status = start(&server, fd, err);
+        status = c->preparer ? start(&server, fd, err) : pasta_fail(err, PASTA_ERR_FAILED, "cannot start a thread to prepare slates");
     }
     if (status == PASTA_OK) {
         service->listening(service->ctx, server.url);

@@ -46,7 +46,7 @@ struct pasta_study_service {                     /* all borrowed */
     void (*listening)(void *ctx, const char *url); /* called once raters can come */
     void *ctx;
 };
-/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole) or a stop is asked for (PASTA_ERR_STOPPED: calling it
+/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole), and a little longer for raters whose last reply was lost, or a stop is asked for (PASTA_ERR_STOPPED: calling it
  * again goes on). Other errors: an address that cannot be had is PASTA_ERR_USAGE, a journal that cannot be is PASTA_ERR_INPUT. */
 pasta_status pasta_study_serve(const struct pasta_study_service *service, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

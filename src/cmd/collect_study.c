@@ -46,12 +46,19 @@ static pasta_status lay_out(const struct pasta_config *config, struct opened *o,
     const struct pasta_collect_settings *set = &config->collect;
     const struct pasta_study_settings *study = &config->study;
     const int n = arms_count(o->arms);
+    if (n > PASTA_STUDY_MAX_ARMS)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--arm: expected at most %d, found %d", PASTA_STUDY_MAX_ARMS, n);
+    if (set->sessions > PASTA_STUDY_MAX_PLACES)
+        return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected at most %d of people, found %lld", PASTA_STUDY_MAX_PLACES,
+                          (long long)set->sessions);
     if (set->sessions < 1 || set->sessions % n)
         return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected a multiple of the %d arms, found %lld", n, (long long)set->sessions);
     if (set->sessions > set->raters * study->sessions_per_rater)
         return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected at most %lld, which %lld raters with %lld sessions each can play, found %lld",
                           (long long)(set->raters * study->sessions_per_rater), (long long)set->raters, (long long)study->sessions_per_rater,
                           (long long)set->sessions);
+    if (*study->public_url && !pasta_starts_with(study->public_url, "https://") && !pasta_starts_with(study->public_url, "http://"))
+        return pasta_fail(err, PASTA_ERR_USAGE, "study.public_url: expected a URL, as https://study.example.org, found '%s'", study->public_url);
     o->design = (struct pasta_study_design){
         .seed = config->seed, .n_arms = n, .arms = o->names, .places = set->sessions, .raters = (uint32_t)set->raters,
         .first_rater = (uint32_t)set->first_rater, .sessions_per_rater = (int)study->sessions_per_rater, .horizon = (int)config->agent.horizon,
@@ -171,7 +178,7 @@ static pasta_status conduct(const struct collect_study *study, bool finish, stru
 
     if (status == PASTA_OK && context->dry_run) {
         status = plan(&o, context);
-    } else if (status == PASTA_OK &&
+    } else if (status == PASTA_OK && (status = pasta_study_unserved(context->out, err)) == PASTA_OK &&
                (status = pasta_run_dir(context->out, context->force && !finish, context->resume || finish, owned, &complete, err)) == PASTA_OK &&
                (status = pasta_run_stamp(context, o.inputs, o.n_inputs, err)) == PASTA_OK) {
         if (complete)

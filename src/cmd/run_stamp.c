@@ -14,6 +14,9 @@ static pasta_status describe(const struct pasta_context *context, const struct p
 {
     struct pasta_config config = context->config; /* a view: the strings stay the context's */
     config.threads = 0;
+    config.study.preparers = config.study.connections = 0; /* how a study is served, not what it is */
+    config.study.requests_per_minute = 0;
+    config.study.public_url = "";
 
     pasta_str_printf(out, "{\n\"program\": \"%s\",\n\"version\": \"%s\",\n", context->command->name, pasta_version());
     for (int i = 0; i < n_inputs; i++) {

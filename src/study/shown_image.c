@@ -17,9 +17,10 @@ static uint32_t big_endian(const char *at)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-static bool tells(const char *type)
+/* What decides the pixels; whatever else a file may carry stays behind. */
+static bool is_shown(const char *type)
 {
-    static const char *const kinds[] = {"tEXt", "zTXt", "iTXt", "eXIf", "tIME"};
+    static const char *const kinds[] = {"IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM", "sRGB"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (memcmp(type, kinds[i], 4) == 0)
             return true;
@@ -31,16 +32,18 @@ bool shown_image_strip(const struct pasta_str *png, struct pasta_str *out)
     if (png->length < SIGNATURE || memcmp(png->data, "\x89PNG\r\n\x1a\n", SIGNATURE) != 0)
         return false;
     pasta_str_addn(out, png->data, SIGNATURE);
-    for (size_t at = SIGNATURE; at < png->length;) {
-        const size_t left = png->length - at;
-        if (left < CHUNK || big_endian(png->data + at) > left - CHUNK)
-            return false;
+    for (size_t at = SIGNATURE; png->length - at >= CHUNK;) {
+        const char *type = png->data + at + 4;
         const size_t length = CHUNK + (size_t)big_endian(png->data + at);
-        if (!tells(png->data + at + 4))
+        if (length > png->length - at || (at == SIGNATURE && memcmp(type, "IHDR", 4) != 0))
+            return false;
+        if (is_shown(type))
             pasta_str_addn(out, png->data + at, length);
+        if (memcmp(type, "IEND", 4) == 0)
+            return true;
         at += length;
     }
-    return true;
+    return false;
 }
 
 pasta_status shown_image_read(const char *root, const char *id, struct pasta_str *out, struct pasta_err *err)

@@ -154,6 +154,14 @@ pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *ou
     return PASTA_OK;
 }
 
+pasta_status pasta_study_unserved(const char *dir, struct pasta_err *err)
+{
+    char *path = pasta_path_join(dir, STUDY_JOURNAL);
+    const pasta_status status = journal_unused(path, err);
+    free(path);
+    return status;
+}
+
 pasta_status pasta_study_finish(const char *dir, int64_t *sessions, struct pasta_err *err)
 {
     char *path = pasta_path_join(dir, STUDY_JOURNAL);

@@ -146,11 +146,11 @@ static void listening(void *ctx, const char *url)
     pasta_info("the raters' links are in '%s/links.tsv'; Ctrl-C stops, --resume goes on", context->out);
 }
 
-static pasta_status serve(const struct collect_study *study, const struct opened *o, struct pasta_err *err)
+static pasta_status serve(const struct collect_study *study, const struct opened *o, const struct pasta_listener *listener, struct pasta_err *err)
 {
     const struct pasta_study_service service = {
         .design = &o->design, .settings = &study->context->config.study, .rollouts = o->rollouts, .prompts = o->prompts.items,
-        .n_prompts = (uint32_t)o->prompts.n, .consent = o->consent.data, .dir = study->context->out, .address = study->address,
+        .n_prompts = (uint32_t)o->prompts.n, .consent = o->consent.data, .dir = study->context->out, .listener = listener,
         .listening = listening, .ctx = study->context};
     return pasta_study_serve(&service, err);
 }
@@ -172,10 +172,13 @@ static pasta_status conduct(const struct collect_study *study, bool finish, stru
                                         "images/", NULL};
     const struct pasta_context *context = study->context;
     struct opened o = {0};
+    struct pasta_listener listener = {0};
     bool complete = false;
     int64_t sessions;
     pasta_status status = open_all(study, &o, err);
 
+    if (status == PASTA_OK && !finish) /* before there is a folder: an address that cannot be had leaves nothing behind */
+        status = pasta_listener_open(study->address, &listener, err);
     if (status == PASTA_OK && context->dry_run) {
         status = plan(&o, context);
     } else if (status == PASTA_OK && (status = pasta_study_unserved(context->out, err)) == PASTA_OK &&
@@ -183,11 +186,12 @@ static pasta_status conduct(const struct collect_study *study, bool finish, stru
                (status = pasta_run_stamp(context, o.inputs, o.n_inputs, err)) == PASTA_OK) {
         if (complete)
             pasta_info("'%s' is complete: nothing to do", context->out);
-        else if ((status = finish ? pasta_study_finish(context->out, &sessions, err) : serve(study, &o, err)) == PASTA_OK)
+        else if ((status = finish ? pasta_study_finish(context->out, &sessions, err) : serve(study, &o, &listener, err)) == PASTA_OK)
             status = write_manifest(study, &o, err);
         if (status == PASTA_OK)
             status = collected_report(context, err);
     }
+    pasta_listener_close(&listener);
     close_all(&o);
     return status;
 }

@@ -1,17 +1,13 @@
 /* server.c: HTTP for a study. What is asked for is told by request.h, what happens by conduct.h, what the page is told by view.h. */
 #include "pasta/study/server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <math.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "clock.h"
 #include "conduct.h"
@@ -40,7 +36,6 @@ struct server {
     struct conduct conduct;
     struct view_settings view;
     struct MHD_Daemon *daemon;
-    char *url;                  /* where it listens */
     atomic_int active;          /* requests that are not answered yet */
     atomic_llong asked_ms;      /* when the last of them came, on the monotonic clock */
     atomic_bool closing;        /* nobody waits any longer */
@@ -326,70 +321,6 @@ static void on_log(void *ctx, const char *format, va_list args)
     pasta_debug("http: %s", text);
 }
 
-/* --- the address --- */
-
-/* "ADDR:PORT" with brackets around an IPv6 address, ":PORT" or "PORT". */
-static pasta_status split_address(const char *text, char **host, const char **port, struct pasta_err *err)
-{
-    const char *colon = strrchr(text, ':');
-    *port = colon ? colon + 1 : text;
-    if (!**port || strspn(*port, "0123456789") != strlen(*port) || strlen(*port) > 5 || atoi(*port) > 65535)
-        return pasta_fail(err, PASTA_ERR_USAGE, "--serve: expected ADDR:PORT, as 127.0.0.1:8080, found '%s'", text);
-    *host = colon && colon > text ? pasta_strndup(text, (size_t)(colon - text)) : pasta_strdup("127.0.0.1");
-    const size_t length = strlen(*host);
-    if (length > 2 && **host == '[' && (*host)[length - 1] == ']') {
-        memmove(*host, *host + 1, length - 2);
-        (*host)[length - 2] = '\0';
-    }
-    return PASTA_OK;
-}
-
-/* At the first of the name's addresses that can be had: a machine may know "localhost" by one that it does not have. */
-static pasta_status listen_at(const struct addrinfo *info, const char *address, int *out, struct pasta_err *err)
-{
-    const int one = 1;
-    int number = 0;
-    for (; info; info = info->ai_next) {
-        const int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 && bind(fd, info->ai_addr, info->ai_addrlen) == 0 &&
-            listen(fd, 1024) == 0) {
-            *out = fd;
-            return PASTA_OK;
-        }
-        number = errno;
-        if (fd >= 0)
-            close(fd);
-    }
-    return pasta_fail(err, PASTA_ERR_USAGE, "--serve: cannot listen at '%s': %s", address, strerror(number));
-}
-
-/* Listens, and says where: "http://127.0.0.1:8080". */
-static pasta_status open_socket(const char *address, int *fd, char **url, struct pasta_err *err)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *info = NULL;
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof bound;
-    char *host = NULL, number[64] = "", port_number[16] = "";
-    const char *port;
-    pasta_status status = split_address(address, &host, &port, err);
-    int code;
-
-    if (status == PASTA_OK && (code = getaddrinfo(host, port, &hints, &info)) != 0)
-        status = pasta_fail(err, PASTA_ERR_USAGE, "--serve: '%s': %s", host, gai_strerror(code));
-    if (status == PASTA_OK)
-        status = listen_at(info, address, fd, err);
-    if (status == PASTA_OK) {
-        getsockname(*fd, (struct sockaddr *)&bound, &length);
-        getnameinfo((struct sockaddr *)&bound, length, number, sizeof number, port_number, sizeof port_number, NI_NUMERICHOST | NI_NUMERICSERV);
-        *url = pasta_asprintf(strchr(number, ':') ? "http://[%s]:%s" : "http://%s:%s", number, port_number);
-    }
-    if (info)
-        freeaddrinfo(info);
-    free(host);
-    return status;
-}
-
 /* --- a server's life --- */
 
 static pasta_status open_study(struct server *server, struct pasta_err *err)
@@ -416,12 +347,12 @@ static pasta_status open_study(struct server *server, struct pasta_err *err)
     return status;
 }
 
-static pasta_status start(struct server *server, int fd, struct pasta_err *err)
+static pasta_status start(struct server *server, struct pasta_err *err)
 {
     const struct pasta_study_settings *set = server->service->settings;
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)set->connections,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)set->connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10), MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_END);
@@ -483,26 +414,21 @@ pasta_status pasta_study_serve(const struct pasta_study_service *service, struct
 {
     struct server server = {.service = service, .conduct = {.service = service}, .view = {service->settings, service->consent}};
     struct conduct *c = &server.conduct;
+    const char *url = service->listener->url, *base = *service->settings->public_url ? service->settings->public_url : url;
     int64_t n;
-    int fd = -1;
-    pasta_status status = open_socket(service->address, &fd, &server.url, err);
+    pasta_status status = open_study(&server, err);
 
-    if (status == PASTA_OK && (status = open_study(&server, err)) == PASTA_OK &&
-        (status = links_open(c->study, service->dir, *service->settings->public_url ? service->settings->public_url : server.url, err)) ==
-            PASTA_OK) {
+    if (status == PASTA_OK && (status = links_open(c->study, service->dir, base, err)) == PASTA_OK) {
         c->preparer = preparer_start(c->study, service->rollouts, c->journal, (int)service->settings->preparers);
-        status = c->preparer ? start(&server, fd, err) : pasta_fail(err, PASTA_ERR_FAILED, "cannot start a thread to prepare slates");
+        status = c->preparer ? start(&server, err) : pasta_fail(err, PASTA_ERR_FAILED, "cannot start a thread to prepare slates");
     }
     if (status == PASTA_OK) {
-        service->listening(service->ctx, server.url);
+        service->listening(service->ctx, url);
         status = watch(&server, err);
     }
     stop(&server);
     if (status == PASTA_OK)
         status = conduct_write_sessions(c->study, service->dir, false, &n, err);
-    if (fd >= 0)
-        close(fd);
     study_free(c->study);
-    free(server.url);
     return status;
 }

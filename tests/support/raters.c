@@ -5,7 +5,7 @@
  *
  * A rater asks for the page, its state, the images of every slate as a browser does (one connection, kept), sends a draft and then the answer,
  * one time in ten twice. A request that has no answer (the server is gone, 503) is sent again until it has one. A line of output is an
- * acknowledged answer: session of the rater, step, choice, versus, rating, critique. On stderr: requests and times by kind, and every
+ * acknowledged answer: session of the rater, step (which counts on from session to session), choice, versus, rating, critique. On stderr: requests and times by kind, and every
  * reply that is an error. --stop-after leaves after so many answers. --base puts another scheme, host and port in front of the links.
  *
  * --check: every acknowledged answer is in the sessions, once, and nothing else is; exit 1 where not.
@@ -239,7 +239,10 @@ static void add_session(struct lines *lines, const struct pasta_sessions *all, s
     const struct pasta_session *s = &all->items[i];
     int session = 1, step = 0, c = 0;
     for (size_t j = 0; j < i; j++)
-        session += strcmp(all->items[j].rater_id, s->rater_id) == 0;
+        if (strcmp(all->items[j].rater_id, s->rater_id) == 0) {
+            session++;
+            step += all->items[j].n_turns + all->items[j].n_checks;
+        }
     for (int t = 0; t < s->n_turns; t++) {
         const struct pasta_turn *turn = &s->turns[t];
         add_step(lines, s, session, ++step, turn->choice, (int)turn->versus, turn->rating, turn->critique);

@@ -33,6 +33,7 @@
 #define PASTA_STUDY_SERVER_H
 #include "pasta/agent/rollout.h"
 #include "pasta/study/design.h"
+#include "pasta/study/listener.h"
 
 struct pasta_study_service {                     /* all borrowed */
     const struct pasta_study_design *design;
@@ -42,11 +43,12 @@ struct pasta_study_service {                     /* all borrowed */
     uint32_t n_prompts;
     const char *consent;                         /* what a rater agrees to */
     const char *dir;                             /* journal.jsonl, links.tsv, sessions.jsonl and images/; what is there is gone on with */
-    const char *address;                         /* "ADDR:PORT", ":PORT" or "PORT" on the loopback interface; port 0: any that is free */
+    const struct pasta_listener *listener;       /* where it is served */
     void (*listening)(void *ctx, const char *url); /* called once raters can come */
     void *ctx;
 };
-/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole), and a little longer for raters whose last reply was lost, or a stop is asked for (PASTA_ERR_STOPPED: calling it
- * again goes on). Other errors: an address that cannot be had is PASTA_ERR_USAGE, a journal that cannot be is PASTA_ERR_INPUT. */
+/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole), and a little longer for raters whose last reply was
+ * lost; or until a stop is asked for (PASTA_ERR_STOPPED: calling it again goes on). Other errors: a journal that another process has open is
+ * PASTA_ERR_USAGE, one that cannot be is PASTA_ERR_INPUT. */
 pasta_status pasta_study_serve(const struct pasta_study_service *service, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

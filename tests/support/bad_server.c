@@ -12,7 +12,8 @@
  *     cut                status 200, half of the length that Content-Length promises
  *     chunk-cut          status 200, chunked, ends within a chunk
  *     garbage            no HTTP at all
- *     huge               status 200, a body without an end and without a length
+ *     reset              status 200, half of the length that Content-Length promises, and the connection is reset
+ *     huge               status 200, 64 MiB of body without a length
  *
  *     type=TYPE          content type; otherwise by the ending of BODY: .json, .png, .jpg, .html, else text/plain
  *     retry-after=TEXT   that header, as it is
@@ -52,7 +53,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINES = 1000, REQUEST_MAX = 64 << 20 };
+enum { LINES = 1000, REQUEST_MAX = 64 << 20, HUGE = 64 << 20 };
 struct line {
     int number;                  /* in the script */
     char *word, *type, *retry_after, *location, *path, *has, *body;
@@ -314,17 +315,20 @@ static bool answer(int fd, const struct line *line, const struct request *r)
             ;
     } else if (strcmp(line->word, "garbage") == 0) {
         put_text(fd, "no protocol that anyone knows\r\n\r\n");
-    } else if (strcmp(line->word, "cut") == 0) {
+    } else if (strcmp(line->word, "cut") == 0 || strcmp(line->word, "reset") == 0) {
         snprintf(framing, sizeof framing, "Content-Length: %zu", 2 * length + 2);
         if (put_head(fd, line, 200, framing))
             put_body(fd, line, body, length);
+        const struct linger reset = {1, 0};
+        if (line->word[0] == 'r' && setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset))
+            die("reset");
     } else if (strcmp(line->word, "chunk-cut") == 0) {
         if (put_head(fd, line, 200, "Transfer-Encoding: chunked") && put_text(fd, "%zx\r\n", length + 100))
             put_body(fd, line, body, length);
     } else if (strcmp(line->word, "huge") == 0) {
         memset(drop, 'x', sizeof drop);
         if (put_head(fd, line, 200, "Connection: close"))
-            while (put(fd, drop, sizeof drop))
+            for (size_t sent = 0; sent < HUGE && put(fd, drop, sizeof drop); sent += sizeof drop)
                 ;
     } else if (strcmp(line->word, "close") != 0) {
         snprintf(framing, sizeof framing, "Content-Length: %zu", length);
@@ -355,7 +359,6 @@ static void *serve(void *argument)
             free(r.bytes);
     }
     free(r.bytes);
-    shutdown(c.fd, SHUT_WR); /* so that the client reads what was sent, even if it sent more than was read */
     close(c.fd);
     return NULL;
 }

@@ -66,6 +66,15 @@ static struct pasta_str bytes_of(const char *name)
     return text;
 }
 
+static int lines_of(const char *name)
+{
+    struct pasta_str text = bytes_of(name);
+    int n = text.length ? count_in(text.data, "\n") : 0;
+    assert_true(!text.length || text.data[text.length - 1] == '\n');
+    pasta_str_release(&text);
+    return n;
+}
+
 static void assert_same_files(const char *a, const char *b)
 {
     struct pasta_str left = bytes_of(a), right = bytes_of(b);
@@ -206,7 +215,7 @@ static void test_record_and_replay(void **state)
     assert_int_equal(requests(), 10);
     ask_ten(s); /* without a cache, what is on the cassette is not asked again either */
     assert_int_equal(requests(), 10);
-    assert_true(pasta_file_exists(path_of("a.jsonl.gz.partial")));
+    assert_int_equal(lines_of("a.jsonl.gz.partial"), 10);
     assert_false(pasta_file_exists(path_of("a.jsonl.gz")));
     finish(s);
     assert_false(pasta_file_exists(path_of("a.jsonl.gz.partial")));
@@ -220,6 +229,11 @@ static void test_record_and_replay(void **state)
     assert_int_equal(pasta_service_counts(s).from_cache, 5);
     finish(s);
     assert_same_files("a.jsonl.gz", "b.jsonl.gz");
+    s = open_files((struct pasta_service_files){.cache = path_of("half"), .record = path_of("cached.jsonl")});
+    struct pasta_question cached = question(body_of(8)); /* what the cache has is on the cassette, though nobody keeps it again */
+    assert_int_equal(pasta_service_ask(s, &cached, &reply, &err), PASTA_OK);
+    finish(s);
+    assert_int_equal(lines_of("cached.jsonl"), 1);
 
     server_stop();
     s = open_files((struct pasta_service_files){
@@ -282,6 +296,7 @@ static void test_killed(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct pasta_err err = {0};
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         s = open_files((struct pasta_service_files){.record = path_of("killed.jsonl.gz")});
         const pasta_status status = pasta_parallel_for(10, 1, ask_and_keep, s, &err);
         pause();
@@ -301,6 +316,7 @@ static void test_killed(void **state)
 
     server_start("200 -");
     s = open_files((struct pasta_service_files){.record = path_of("killed.jsonl.gz"), .resume = true});
+    assert_int_equal(lines_of("killed.jsonl.gz.partial"), lines);
     ask_ten(s);
     assert_int_equal(requests(), 10 - lines);
     finish(s);
@@ -309,7 +325,9 @@ static void test_killed(void **state)
     finish(s);
     assert_same_files("killed.jsonl.gz", "whole.jsonl.gz");
 
+    write_text("killed.jsonl.gz.partial", "what another run left");
     s = open_files((struct pasta_service_files){.record = path_of("killed.jsonl.gz")}); /* not resumed: from the start */
+    assert_int_equal(lines_of("killed.jsonl.gz.partial"), 0);
     ask_ten(s);
     assert_int_equal(requests(), 20 - lines);
     finish(s);

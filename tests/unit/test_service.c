@@ -18,6 +18,7 @@ static const struct misbehaviour misbehaviours[] = {
     {"close\nclose\n200 good.json", PASTA_OK, NULL, 3, 0},
     {"cut good.json\n200 good.json", PASTA_OK, NULL, 2, 0},
     {"chunk-cut good.json\n200 good.json", PASTA_OK, NULL, 2, 0},
+    {"reset good.json\n200 good.json", PASTA_OK, NULL, 2, 0},
     {"200 slow=1 good.json", PASTA_OK, NULL, 1, 0},
     {"never\n200 good.json", PASTA_OK, NULL, 2, 1},
     {"500", PASTA_ERR_FAILED, "HTTP 500: status 500 (attempt 4)", 4, 0},

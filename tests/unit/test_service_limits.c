@@ -174,6 +174,7 @@ static void check_stop(const char *script, const char *message)
     pid_t pid = fork();
     if (pid == 0) {
         struct pasta_err err = {0};
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct pasta_str reply = {0};
         settings.timeout = settings.backoff = settings.wait_max = 3600;
         pasta_stop_install();

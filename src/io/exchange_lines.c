@@ -138,6 +138,11 @@ static pasta_status take_line(struct exchange_lines *l, struct pasta_lines *line
     return status;
 }
 
+static pasta_status not_recorded(const char *path, struct pasta_err *err)
+{
+    return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected lines as they were recorded, found another kind of file", path);
+}
+
 /* size: of the file where its lines are read in place, -1: they are copied. */
 static pasta_status read_lines(struct exchange_lines *l, const char *path, int64_t size, struct pasta_err *err)
 {
@@ -151,8 +156,8 @@ static pasta_status read_lines(struct exchange_lines *l, const char *path, int64
         else
             status = take_line(l, &lines, size < 0, err);
     }
-    if (status == PASTA_OK && size >= 0 && l->end + torn != size) /* its lines are not where they were counted to be */
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected lines as they were recorded, found another kind of file", path);
+    if (status == PASTA_OK && size >= 0 && l->end + torn != size) /* line ends of another system: nothing lies where it was counted to be */
+        status = not_recorded(path, err);
     pasta_lines_close(&lines);
     return status;
 }
@@ -165,8 +170,11 @@ pasta_status exchange_lines_copy(struct exchange_lines *l, const char *path, str
 pasta_status exchange_lines_resume(struct exchange_lines *l, const char *path, struct pasta_err *err)
 {
     struct stat info;
+    char first;
     if (fstat(l->fd, &info))
         return pasta_fail_errno(err, "cannot read '%s'", path);
+    if (pread(l->fd, &first, 1, 0) == 1 && first != '{') /* so that it is not inflated: what is found in it must lie in it */
+        return not_recorded(path, err);
     pasta_status status = read_lines(l, path, info.st_size, err);
     if (status == PASTA_OK && ftruncate(l->fd, l->end))
         status = pasta_fail_errno(err, "cannot write '%s'", path);

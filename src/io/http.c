@@ -282,7 +282,8 @@ static pasta_status transfer_failed(const struct http *h, struct lent *l, CURLco
     struct pasta_str reason = {0};
     pasta_str_add(&reason, "");
     refusal_put_text(&reason, tells ? l->reason : curl_easy_strerror(code), strlen(tells ? l->reason : curl_easy_strerror(code)), 200);
-    reason.data[0] = (char)tolower((unsigned char)reason.data[0]);
+    if (reason.length > 1 && islower((unsigned char)reason.data[1])) /* a word, not "SSL" */
+        reason.data[0] = (char)tolower((unsigned char)reason.data[0]);
     pasta_status status = pasta_fail(err, PASTA_ERR_FAILED, "%s: %s", host, reason.data);
     pasta_str_release(&reason);
     return status;

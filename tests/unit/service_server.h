@@ -107,8 +107,8 @@ static void server_start(const char *script)
 
 static const char *url_of(const char *path)
 {
-    static char urls[8][128];
-    static int turn;
+    static _Thread_local char urls[8][128];
+    static _Thread_local int turn;
     turn = (turn + 1) % 8;
     snprintf(urls[turn], sizeof urls[turn], "http://127.0.0.1:%d%s", server.port, path);
     return urls[turn];

@@ -232,6 +232,7 @@ static void test_record_and_replay(void **state)
     s = open_files((struct pasta_service_files){.cache = path_of("half"), .record = path_of("cached.jsonl")});
     struct pasta_question cached = question(body_of(8)); /* what the cache has is on the cassette, though nobody keeps it again */
     assert_int_equal(pasta_service_ask(s, &cached, &reply, &err), PASTA_OK);
+    pasta_str_release(&reply);
     finish(s);
     assert_int_equal(lines_of("cached.jsonl"), 1);
 

@@ -12,7 +12,8 @@ said "$work/two.jsonl.gz: replies of services, 2 chat (51 bytes), 2 image (28 by
 said "$seeds/cassette: replies of services, 2 chat (51 bytes), 2 image (28 bytes)"
 cp $seeds/wrong_key "$work/wrong.jsonl"
 run 3 info --check "$work/one.jsonl" "$work/wrong.jsonl"
-grep -q 'wrong.jsonl:1: key: expected [0-9a-f]*\.\.\., which the other fields make, found' "$work/stderr" || { fail "a wrong key"; cat "$work/stderr"; }
+grep -q 'wrong.jsonl:1: key: expected [0-9a-f]*\.\.\., which the other fields make, found' "$work/stderr" ||
+    { fail "a wrong key"; cat "$work/stderr"; }
 
 while read -r line; do # a cache is the same lines, each in a file that its key names
     key=$(grep -oE '"key":"[0-9a-f]{64}"' <<<"$line" | cut -d'"' -f4)

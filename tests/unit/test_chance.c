@@ -162,6 +162,14 @@ static void uniform_of_widths(void **state)
     assert_true(test.p == again.p);
     assert_int_equal(test.degrees, 3);
     NEAR(test.excess, 1 - (3.0 / 2 + 2.0 / 3) / 5, 1e-12);
+
+    int many[25], widths[25]; /* five of each option of each width, and one choice fewer */
+    for (int i = 0; i < 25; i++) {
+        widths[i] = i < 10 ? 2 : 3;
+        many[i] = i % widths[i];
+    }
+    assert_int_equal(pasta_uniform_test_of(many, widths, 25, 1).method, PASTA_UNIFORM_CHI_SQUARE);
+    assert_int_equal(pasta_uniform_test_of(many, widths, 24, 1).method, PASTA_UNIFORM_DRAWN);
 }
 
 int main(void)

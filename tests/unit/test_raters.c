@@ -227,6 +227,34 @@ static void bounds_hold(void **state)
     release(&j);
 }
 
+/* Less agreement than the others' is not enough: it has to be nearer to chance than to theirs. */
+static void less_agreement_is_not_chance(void **state)
+{
+    (void)state;
+    enum { RATERS = 10, EACH = 1000 };
+    const enum habit habits[RATERS] = {HONEST};
+    const struct pasta_raters_settings set = bounds();
+    struct judged j = judge_world(11, habits, RATERS, &usual);
+    static const struct { int64_t same; double p; bool named; } cases[] = {{590, 1e-12, false}, {570, 1e-12, true}, {570, 0.5, false}};
+    j.study->n_repeats = RATERS * EACH;
+    for (int r = 0; r < RATERS; r++) {
+        j.study->habits[r].repeats = EACH;
+        j.study->habits[r].repeats_same = 910;
+        j.study->habits[r].repeats_p = 1;
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        j.study->habits[3].repeats_same = cases[i].same; /* half-way between 0.25 and 0.91 is 0.58 */
+        j.study->habits[3].repeats_p = cases[i].p;
+        struct pasta_rater_verdicts *v = pasta_rater_judge(j.study, &set);
+        assert_int_equal(v->items[3].broken[PASTA_RULE_REPEATS], cases[i].named);
+        assert_int_equal(v->named[PASTA_RULE_REPEATS], cases[i].named);
+        if (cases[i].named)
+            assert_string_equal(v->items[3].reasons, "chose the same in 570 of 1000 repeated slates (p < 1e-9)");
+        pasta_rater_verdicts_free(v);
+    }
+    release(&j);
+}
+
 /* The correction is over all raters: what is rare for one is usual among many. */
 static void correction_counts_raters(void **state)
 {
@@ -246,6 +274,28 @@ static void correction_counts_raters(void **state)
 }
 
 /* --- over many studies --- */
+
+/* Who clicks at random is found by repeated slates alone, but only when there are many of them: eighty from each rater, where the honest agree
+ * with themselves in 58 %. */
+static void repeats_find_random_clicks(void **state)
+{
+    (void)state;
+    enum { STUDIES = 10, RATERS = 40, EACH = 4 };
+    static const struct world_study repeats = {.sessions = 10, .turns = 5, .repeats = 8};
+    int found = 0, honest = 0;
+    for (uint32_t study = 0; study < STUDIES; study++) {
+        enum habit habits[RATERS] = {HONEST};
+        for (int i = 0; i < EACH; i++)
+            habits[9 * i] = RANDOM;
+        struct judged j = judge_world(700 + study, habits, RATERS, &repeats);
+        for (int r = 0; r < RATERS; r++)
+            *(habits[r] == RANDOM ? &found : &honest) += j.verdicts->items[r].broken[PASTA_RULE_REPEATS];
+        release(&j);
+    }
+    print_message("random clicks, 80 repeated slates: named %d of %d, honest %d of %d\n", found, STUDIES * EACH, honest, STUDIES * (RATERS - EACH));
+    assert_true(10 * found >= 6 * STUDIES * EACH);
+    assert_true(honest <= 2);
+}
 
 /* Over many studies: how many of the honest are named, how many of the others are not. */
 static void false_alarms_and_detections(void **state)
@@ -279,7 +329,7 @@ static void false_alarms_and_detections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(turns_and_times), cmocka_unit_test(speeds), cmocka_unit_test(checks),
-                                       cmocka_unit_test(bounds_hold), cmocka_unit_test(correction_counts_raters),
-                                       cmocka_unit_test(each_habit_is_named), cmocka_unit_test(false_alarms_and_detections)};
+                                       cmocka_unit_test(bounds_hold), cmocka_unit_test(less_agreement_is_not_chance), cmocka_unit_test(correction_counts_raters),
+                                       cmocka_unit_test(each_habit_is_named), cmocka_unit_test(repeats_find_random_clicks), cmocka_unit_test(false_alarms_and_detections)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,11 +186,11 @@ static const struct key keys[] = {
       "answers left out of the evaluation of user models: of people, or on prompts, that one of them was trained on"),
     T("evaluate.clusters", evaluate.clusters, "people", "people|prompts", 'O', "what the intervals of user models resample"),
 
-    N("raters.alpha", raters.alpha, "0.01", 1e-9, 0.5, 'O', "probability that the tests call anybody honest suspicious, all raters together"),
+    N("raters.alpha", raters.alpha, "0.01", 1e-9, 0.5, 'O', "probability that the tests call anybody honest suspicious, of all raters"),
     I("raters.attention_failed", raters.attention_failed, "2", 1, 1e6, 'O', "suspicious: attention checks failed, at least this many and"),
     N("raters.attention_share", raters.attention_share, "0.5", 0, 1, 'O', "at least this share of those shown"),
     N("raters.position_excess", raters.position_excess, "0.3", 0, 1, 'O',
-      "suspicious: at least this share of choices beyond an even spread, or beyond chance those of some turns before, where a test says so"),
+      "suspicious: at least this share of choices beyond an even spread, or beyond chance as some turns before, where a test says so"),
     N("raters.run_share", raters.run_share, "0.75", 0, 1, 'O',
       "suspicious: at least this share of the ratings, or of better, same and worse, in one run, where a test says long"),
     I("raters.same_rating", raters.same_rating, "10", 2, 1e6, 'O', "suspicious: at least this many ratings, all the same"),

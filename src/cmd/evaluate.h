@@ -5,7 +5,7 @@
  *   evaluate_users    user models on them  -> arrays of one number an answer
  *   evaluate_looks, _alignment   the images that types are compared on, and which type of one model is which of another
  *   evaluate_agents   agents against fresh raters      -> sessions-AGENT.jsonl, then arrays of one number a turn (with _myopic, _played)
- *   evaluate_raters   the people of a study: their habits, who is suspicious, and results with and without (with _raters_tables, _raters_arms)
+ *   evaluate_raters   the people of a study: their habits, who is suspicious, results with and without (_raters_tables, _raters_arms)
  *   evaluate_curves   metrics.jsonl of training runs
  *   evaluate_tables   arrays -> tables with intervals
  *   evaluate_report   arrays, tables, images -> report.html (with _types, _strips)

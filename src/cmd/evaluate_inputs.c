@@ -65,14 +65,16 @@ static pasta_status check_raters(const struct evaluate_inputs *in, struct pasta_
     const struct evaluate_answers *a = &in->answers;
     const struct { const char *flag; bool given; } others[] = {
         {"user-model", in->user_model_flags.count}, {"agent", in->agent_flags.count}, {"myopic", in->myopic_flags.count},
-        {"sampling", in->sampling_flags.count}, {"metrics", in->metric_flags.count}, {"played", in->played.count}, {"logged", in->logged.count},
-        {"sessions", a->sessions}, {"preferences", a->preferences}, {"ratings", a->ratings}, {"rankings", a->rankings},
-        {"validation", in->validation}, {"features", in->features}, {"image-root", in->image_root}, {"prompts", in->prompts}};
+        {"sampling", in->sampling_flags.count}, {"metrics", in->metric_flags.count}, {"played", in->played.count},
+        {"logged", in->logged.count}, {"sessions", a->sessions}, {"preferences", a->preferences}, {"ratings", a->ratings},
+        {"rankings", a->rankings}, {"validation", in->validation}, {"features", in->features},
+        {"image-root", in->image_root}, {"prompts", in->prompts}};
     if (in->without && !in->raters.count)
         return pasta_fail(err, PASTA_ERR_USAGE, "--without: expected --raters with it");
     for (size_t i = 0; i < sizeof others / sizeof *others && in->raters.count; i++)
         if (others[i].given)
-            return pasta_fail(err, PASTA_ERR_USAGE, "--raters: expected no --%s with it: its sessions are all that is read", others[i].flag);
+            return pasta_fail(err, PASTA_ERR_USAGE, "--raters: expected no --%s with it: its sessions are all that is read",
+                              others[i].flag);
     return PASTA_OK;
 }
 
@@ -208,10 +210,12 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
 {
     const char *files[][2] = {{"prompts", in->prompts_path}, {"sessions", in->answers.sessions},
                               {"preferences", in->answers.preferences}, {"ratings", in->answers.ratings},
-                              {"rankings", in->answers.rankings}, {"validation", in->validation}, {"without", in->without}, {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
+                              {"rankings", in->answers.rankings}, {"validation", in->validation}, {"without", in->without},
+                              {"lexicon", config->world.lexicon}, {"raters", config->world.raters}};
     const size_t n_files = sizeof files / sizeof *files;
     size_t most = n_files + FEATURE_PARTS + (size_t)(USER_MODEL_PARTS * (in->n_user_models + in->n_myopic + in->n_sampling) + AGENT_PARTS * in->n_agents +
-                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count + in->logged.count + in->raters.count);
+                                                     METRICS_PARTS * in->n_metrics + MOST_PLAYED * in->played.count + in->logged.count +
+                                                     in->raters.count);
     pasta_status status = PASTA_OK;
     in->files = pasta_arena_alloc(&in->arena, most * sizeof *in->files);
     in->facts = pasta_arena_alloc(&in->arena, (most + 3) * sizeof *in->facts);
@@ -232,7 +236,8 @@ pasta_status evaluate_inputs_list(struct evaluate_inputs *in, const struct pasta
     for (int i = 0; i < in->logged.count && status == PASTA_OK; i++)
         status = add_file(in, pasta_arena_printf(&in->arena, "logged %d", i + 1), in->logged.items[i], tail_of(in->logged.items[i], &in->arena), err);
     for (int i = 0; i < in->raters.count && status == PASTA_OK; i++)
-        status = add_file(in, pasta_arena_printf(&in->arena, "raters %d", i + 1), in->raters.items[i], tail_of(in->raters.items[i], &in->arena), err);
+        status = add_file(in, pasta_arena_printf(&in->arena, "raters %d", i + 1), in->raters.items[i],
+                          tail_of(in->raters.items[i], &in->arena), err);
     for (int i = 0; i < in->played.count && status == PASTA_OK; i++)
         status = add_played(in, i, err);
     if (status == PASTA_OK)

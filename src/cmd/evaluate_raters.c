@@ -40,7 +40,8 @@ static pasta_status leave_out(const char *path, struct evaluate_raters *r, struc
         if (found.n < without.n)
             pasta_warn("--without: %zu of the %zu ids in '%s' are no rater's", without.n - found.n, without.n, path);
         if (s->n == 0)
-            status = pasta_fail(err, PASTA_ERR_INPUT, "--without: expected raters that '%s' does not name, found none in %zu sessions", path, given);
+            status = pasta_fail(err, PASTA_ERR_INPUT, "--without: expected raters that '%s' does not name, found none in %zu sessions",
+                                path, given);
     }
     pasta_id_set_release(&without);
     pasta_id_set_release(&found);
@@ -105,7 +106,7 @@ static pasta_status look_over(struct evaluate_raters *r, struct pasta_err *err)
     for (size_t i = 0; i < r->sessions.n; i++) {
         const struct pasta_session *s = &r->sessions.items[i];
         if (strpbrk(s->rater_id, "\r\n"))
-            return pasta_fail(err, PASTA_ERR_INPUT, "--raters: session '%s': rater_id: expected one line, for lists of them have one a line, found more",
+            return pasta_fail(err, PASTA_ERR_INPUT, "--raters: session '%s': rater_id: expected one line, as in a list of ids, found more",
                               s->session_id);
         r->machines += s->source != PASTA_SOURCE_HUMAN;
         r->turns += s->n_turns;

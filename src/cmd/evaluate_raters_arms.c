@@ -106,7 +106,8 @@ static void arm_table(struct evaluate_results *r, const char *key, const char *t
     pasta_table_column(t, "raters", "number", PASTA_FORMAT_COUNT, 0);
     pasta_table_column(t, "sessions", "sessions", PASTA_FORMAT_COUNT, 0);
     for (int m = 0; m < MEASURES; m++)
-        pasta_table_column(t, measures[m].key, measures[m].title, difference ? measures[m].difference : measures[m].format, measures[m].digits);
+        pasta_table_column(t, measures[m].key, measures[m].title, difference ? measures[m].difference : measures[m].format,
+                           measures[m].digits);
     for (int arm = difference; arm < e->n_arms; arm++)
         for (int k = 0; k < evaluate_raters_crowds(e); k++) {
             const struct evaluate_crowd *c = &e->crowds[k];
@@ -122,8 +123,9 @@ static void arm_table(struct evaluate_results *r, const char *key, const char *t
 void evaluate_raters_arm_tables(struct evaluate_results *r)
 {
     const struct evaluate_raters *e = r->rated;
-    arm_table(r, "raters_arms", "What raters say of each agent", "Ratings of turns; answers against the turn before, where they were asked for; the "
-              "last turn's rating less the first one's of a session.", false);
+    arm_table(r, "raters_arms", "What raters say of each agent",
+              "Ratings of turns; answers against the turn before, where they were asked for; the last turn's rating less the first one's of "
+              "a session.", false);
     if (e->n_arms < 2)
         return;
     char *title = pasta_asprintf("Agents less %s", e->arms[0]);

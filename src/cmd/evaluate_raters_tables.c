@@ -13,7 +13,8 @@ static struct pasta_estimate bare(double value)
 /* --- everybody together --- */
 
 /* part / of over raters, counts of habits. */
-#define SHARE_OVER_RATERS(crowd, part, of) share_over_raters(crowd, offsetof(struct pasta_rater_habits, part), offsetof(struct pasta_rater_habits, of))
+#define SHARE_OVER_RATERS(crowd, part, of) \
+    share_over_raters(crowd, offsetof(struct pasta_rater_habits, part), offsetof(struct pasta_rater_habits, of))
 
 static struct pasta_estimate share_over_raters(const struct evaluate_crowd *c, size_t part, size_t of)
 {
@@ -90,7 +91,8 @@ static void overview_table(struct evaluate_results *r)
     const struct evaluate_raters *e = r->rated;
     const struct evaluate_crowd *all = &e->crowds[EVALUATE_ALL];
     struct pasta_str note = {0};
-    pasta_str_printf(&note, "A turn in less than %g s is fast; seconds: the median over raters of each one's median.", all->study->fast_seconds);
+    pasta_str_printf(&note, "A turn in less than %g s is fast; seconds: the median over raters of each one's median.",
+                     all->study->fast_seconds);
     if (e->checks == 0)
         pasta_str_add(&note, " No checks are recorded: neither attention checks nor repeated slates.");
     if (e->machines)
@@ -130,9 +132,9 @@ static void agreement_table(struct evaluate_results *r)
         return;
     struct pasta_table *t = evaluate_table_add(
         r, "raters_agreement", "Do raters agree with themselves?",
-        "Slates that were shown again, columns in another order: was the same column chosen, or none both times? By chance: 1 / L, who chooses at "
-        "random. Alpha: Krippendorff's, nominal, of the first against the second choice, over columns as the turn had them; 1 agrees "
-        "always, 0 as often as any two choices.");
+        "Slates that were shown again, columns in another order: was the same column chosen, or none both times? By chance: 1 / L, who "
+        "chooses at random. Alpha: Krippendorff's, nominal, of the first against the second choice, over columns as the turn had them; 1 "
+        "agrees always, 0 as often as any two choices.");
     t->resampled = "raters";
     pasta_table_column(t, "of", "of", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "raters", "raters", PASTA_FORMAT_COUNT, 0);
@@ -182,8 +184,8 @@ static void put_test(const struct pasta_uniform_test *test, const char *whose, s
     if (test->n == 0)
         pasta_str_printf(out, " %s: no choices.", whose);
     else
-        pasta_str_printf(out, " %s: chi-square %.1f with %d degrees of freedom, p = %.2g (%s, turns taken as independent).", whose, test->statistic,
-                         test->degrees, test->p, methods[test->method]);
+        pasta_str_printf(out, " %s: chi-square %.1f with %d degrees of freedom, p = %.2g (%s, turns taken as independent).", whose,
+                         test->statistic, test->degrees, test->p, methods[test->method]);
 }
 
 static void positions_table(struct evaluate_results *r)
@@ -246,10 +248,10 @@ static void rules_table(struct evaluate_results *r)
 static void suspicious_table(struct evaluate_results *r)
 {
     const struct evaluate_raters *e = r->rated;
-    struct pasta_table *t = evaluate_table_add(r, "raters_suspicious", "Suspicious raters",
-                                               e->verdicts->suspicious ? "The same ids stand in suspicious.txt. To be looked at by a person: a rule "
-                                                                         "knows habits, not reasons."
-                                                                       : "Nobody: no rule is broken.");
+    const char *note = "Nobody: no rule is broken.";
+    if (e->verdicts->suspicious)
+        note = "The same ids stand in suspicious.txt. To be looked at by a person: a rule knows habits, not reasons.";
+    struct pasta_table *t = evaluate_table_add(r, "raters_suspicious", "Suspicious raters", note);
     pasta_table_column(t, "rater", "rater", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "reasons", "why", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "sessions", "sessions", PASTA_FORMAT_COUNT, 0);
@@ -285,7 +287,8 @@ static void raters_table(struct evaluate_results *r)
 {
     const struct evaluate_raters *e = r->rated;
     const struct pasta_rater_study *study = e->crowds[EVALUATE_ALL].study;
-    struct pasta_table *t = evaluate_table_add(r, "raters", "All raters", "Runs: the longest, of the same column, the same answer and the same rating.");
+    struct pasta_table *t = evaluate_table_add(r, "raters", "All raters",
+                                               "Runs: the longest, of the same column, the same answer and the same rating.");
     pasta_table_column(t, "rater", "rater", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "reasons", "suspicious, because", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "sessions", "sessions", PASTA_FORMAT_COUNT, 0);
@@ -323,14 +326,15 @@ static void numbers_table(struct evaluate_results *r)
 {
     enum { NUMBERS = 18 };
     static const char *const keys[NUMBERS] = {
-        "guessing", "repeats_p", "repeats_holm", "position_excess", "position_p", "position_holm", "position_run_p", "position_run_holm", "pattern_excess",
-        "pattern_p", "pattern_holm", "versus_run_p", "versus_run_holm", "rating_run_p", "rating_run_holm", "seconds", "fast", "speed"};
+        "guessing", "repeats_p", "repeats_holm", "position_excess", "position_p", "position_holm", "position_run_p", "position_run_holm",
+        "pattern_excess", "pattern_p", "pattern_holm", "versus_run_p", "versus_run_holm", "rating_run_p", "rating_run_holm", "seconds", "fast",
+        "speed"};
     const struct evaluate_raters *e = r->rated;
     const struct pasta_rater_study *study = e->crowds[EVALUATE_ALL].study;
     struct pasta_table *t = evaluate_table_add(
         r, "raters_numbers", "All raters, tests",
-        "guessing: probability of so many attention checks passed by guessing. p: by chance, holm: corrected. speed: robust standard deviations of "
-        "log-time from the raters' median.");
+        "guessing: probability of so many attention checks passed by guessing. p: by chance, holm: corrected. speed: robust standard "
+        "deviations of log-time from the raters' median.");
     pasta_table_column(t, "rater", "rater", PASTA_FORMAT_TEXT, 0);
     pasta_table_column(t, "suspicious", "suspicious", PASTA_FORMAT_COUNT, 0);
     for (int k = 0; k < NUMBERS; k++)
@@ -339,9 +343,9 @@ static void numbers_table(struct evaluate_results *r)
         const struct pasta_rater_habits *h = &study->habits[i];
         const double *holm = e->verdicts->items[i].p, fast = h->timed ? (double)h->fast / (double)h->timed : NAN;
         const double values[NUMBERS] = {
-            h->guessing, h->repeats_p, holm[PASTA_RULE_REPEATS], h->positions.excess, h->positions.p, holm[PASTA_RULE_POSITIONS], h->position_run.p,
-            holm[PASTA_RULE_POSITION_RUN], h->pattern.excess, h->pattern.p, holm[PASTA_RULE_PATTERN], h->versus_run.p, holm[PASTA_RULE_VERSUS_RUN],
-            h->rating_run.p, holm[PASTA_RULE_RATING_RUN], h->seconds, fast, h->speed};
+            h->guessing, h->repeats_p, holm[PASTA_RULE_REPEATS], h->positions.excess, h->positions.p, holm[PASTA_RULE_POSITIONS],
+            h->position_run.p, holm[PASTA_RULE_POSITION_RUN], h->pattern.excess, h->pattern.p, holm[PASTA_RULE_PATTERN], h->versus_run.p,
+            holm[PASTA_RULE_VERSUS_RUN], h->rating_run.p, holm[PASTA_RULE_RATING_RUN], h->seconds, fast, h->speed};
         pasta_table_row(t);
         pasta_table_text(t, h->rater_id);
         pasta_table_count(t, e->verdicts->items[i].suspicious);

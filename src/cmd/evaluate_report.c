@@ -75,7 +75,8 @@ static void user_headlines(const struct evaluate_results *r, struct pasta_report
             pasta_str_add(&rest, "; ");
         }
         char *label = pasta_asprintf("Choice accuracy, %s", r->users[last].name);
-        evaluate_headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", t->resampled, last > 0 && e.lo > first.hi);
+        evaluate_headline(report, label, e, PASTA_FORMAT_PERCENT, 1, " %", rest.data ? rest.data : "", t->resampled,
+                          last > 0 && e.lo > first.hi);
         free(label);
         pasta_str_release(&rest);
     }
@@ -249,8 +250,8 @@ pasta_status evaluate_report_make(const struct evaluate_results *r, const struct
         pasta_str_printf(&lead, "%s%d user model%s on %lld held-out people", r->agents ? ", and " : "", r->n_users,
                          r->n_users == 1 ? "" : "s", (long long)r->held_out->n_people);
     if (r->rated)
-        pasta_str_printf(&lead, "%lld raters over %zu sessions, with and without the %lld who are suspicious", (long long)r->rated->verdicts->n,
-                         r->rated->sessions.n, (long long)r->rated->verdicts->suspicious);
+        pasta_str_printf(&lead, "%lld raters over %zu sessions, with and without the %lld who are suspicious",
+                         (long long)r->rated->verdicts->n, r->rated->sessions.n, (long long)r->rated->verdicts->suspicious);
     if (r->offline)
         pasta_str_printf(&lead, "%s%d agents on %zu sessions that another one played", lead.length ? ", and " : "", r->offline->n, r->offline->sessions.n);
     if (lead.length)

@@ -33,7 +33,8 @@ static void check_headlines(const struct evaluate_results *r, struct pasta_repor
     pasta_str_add(&rest, ", alpha ");
     pasta_estimate_print(evaluate_cell(t, 0, "alpha"), PASTA_FORMAT_NUMBER, 2, &rest);
     pasta_str_add(&rest, "; ");
-    evaluate_headline(report, "Repeated slates, same choice", evaluate_cell(t, 0, "same"), PASTA_FORMAT_PERCENT, 1, " %", rest.data, "raters", false);
+    evaluate_headline(report, "Repeated slates, same choice", evaluate_cell(t, 0, "same"), PASTA_FORMAT_PERCENT, 1, " %", rest.data,
+                      "raters", false);
     pasta_str_release(&rest);
 }
 
@@ -82,10 +83,11 @@ static void positions_plot(const struct evaluate_results *r, struct pasta_report
             if (fabs(evaluate_cell(t, i, "even").value - even) > 1e-9)
                 even = NAN; /* slates of different widths: no one line */
         }
-        series[k] = (struct pasta_plot_series){.name = r->rated->crowds[k].name, .look = k, .points = points + (size_t)k * t->n_rows, .n = (int)t->n_rows};
+        series[k] = (struct pasta_plot_series){.name = r->rated->crowds[k].name, .look = k, .points = points + (size_t)k * t->n_rows,
+                                               .n = (int)t->n_rows};
     }
-    const struct pasta_plot plot = {.title = "Choices by the column's place", .x_title = "column, from the left", .y_title = "chosen, %", .series = series,
-                                    .n_series = crowds, .whole_x = true, .percent = true, .reference = even};
+    const struct pasta_plot plot = {.title = "Choices by the column's place", .x_title = "column, from the left", .y_title = "chosen, %",
+                                    .series = series, .n_series = crowds, .whole_x = true, .percent = true, .reference = even};
     pasta_plot_lines(&plot, pasta_report_body(report));
     free(points);
 }
@@ -96,8 +98,8 @@ static void agreement_plot(const struct evaluate_results *r, struct pasta_report
     struct pasta_plot_row rows[EVALUATE_CROWDS];
     for (size_t k = 0; t && k < t->n_rows; k++)
         rows[k] = (struct pasta_plot_row){r->rated->crowds[k].short_name, (int)k, evaluate_cell(t, k, "same")};
-    const struct pasta_plot_rows plot = {.title = "The same choice, when a slate is shown again", .x_title = "%; dashed: by chance", .rows = rows,
-                                         .n_rows = t ? (int)t->n_rows : 0, .format = PASTA_FORMAT_PERCENT, .digits = 1,
+    const struct pasta_plot_rows plot = {.title = "The same choice, when a slate is shown again", .x_title = "%; dashed: by chance",
+                                         .rows = rows, .n_rows = t ? (int)t->n_rows : 0, .format = PASTA_FORMAT_PERCENT, .digits = 1,
                                          .reference = t ? evaluate_cell(t, 0, "chance").value : NAN};
     if (t)
         pasta_plot_intervals(&plot, pasta_report_body(report));
@@ -116,12 +118,12 @@ static void arms_plot(const struct evaluate_results *r, const char *key, const c
     struct pasta_plot_row *rows = pasta_arena_alloc(&arena, t->n_rows * sizeof *rows);
     for (size_t i = 0; i < t->n_rows; i++) {
         const int crowd = (int)i % crowds;
-        const char *name = crowds == 1 ? pasta_arena_strdup(&arena, t->cells[i * t->n_columns].text)
-                                       : pasta_arena_printf(&arena, "%.*s, %s", NAME, t->cells[i * t->n_columns].text, r->rated->crowds[crowd].short_name);
+        const char *arm = t->cells[i * t->n_columns].text, *of = r->rated->crowds[crowd].short_name;
+        const char *name = crowds == 1 ? pasta_arena_strdup(&arena, arm) : pasta_arena_printf(&arena, "%.*s, %s", NAME, arm, of);
         rows[i] = (struct pasta_plot_row){name, crowd, evaluate_cell(t, i, "rating")};
     }
-    const struct pasta_plot_rows plot = {.title = title, .x_title = x_title, .rows = rows, .n_rows = (int)t->n_rows, .format = format, .digits = 2,
-                                         .reference = reference};
+    const struct pasta_plot_rows plot = {.title = title, .x_title = x_title, .rows = rows, .n_rows = (int)t->n_rows, .format = format,
+                                         .digits = 2, .reference = reference};
     pasta_plot_intervals(&plot, pasta_report_body(report));
     pasta_arena_release(&arena);
 }
@@ -131,9 +133,9 @@ static void arms_plot(const struct evaluate_results *r, const char *key, const c
 static void who_section(const struct evaluate_results *r, struct pasta_report *report)
 {
     const struct evaluate_raters *e = r->rated;
-    char *text = pasta_asprintf("%lld raters, %zu sessions, %lld turns, %lld checks between them. Ids are the pseudonyms of the file. Rules that are said in "
-                                "advance name whoever had better be looked at.", (long long)e->verdicts->n, e->sessions.n, (long long)e->turns,
-                                (long long)e->checks);
+    char *text = pasta_asprintf("%lld raters, %zu sessions, %lld turns, %lld checks between them. Ids are the pseudonyms of the file. "
+                                "Rules that are said in advance name whoever had better be looked at.", (long long)e->verdicts->n, e->sessions.n,
+                                (long long)e->turns, (long long)e->checks);
     pasta_report_section(report, "raters", "Who answers with care", text);
     free(text);
     pasta_report_table(report, evaluate_table(r, "raters_suspicious"));
@@ -148,7 +150,8 @@ static void who_section(const struct evaluate_results *r, struct pasta_report *r
 void evaluate_report_raters(const struct evaluate_results *r, struct pasta_report *report)
 {
     who_section(r, report);
-    pasta_report_section(report, "agreement", "Agreement and places", "Two looks at the same slate, and whether the place of a column matters.");
+    pasta_report_section(report, "agreement", "Agreement and places",
+                         "Two looks at the same slate, and whether the place of a column matters.");
     pasta_report_plots_begin(report, false);
     positions_plot(r, report);
     agreement_plot(r, report);
@@ -158,8 +161,9 @@ void evaluate_report_raters(const struct evaluate_results *r, struct pasta_repor
     else
         pasta_report_text(report, "No repeated slates are recorded.");
     pasta_report_table(report, evaluate_table(r, "raters_positions"));
-    pasta_report_section(report, "arms", "Results with and without them", "What raters said of each agent: all of them, and those who are left without the "
-                         "suspicious. Bands are 95 % intervals from resampling raters, with all of a rater's sessions.");
+    pasta_report_section(report, "arms", "Results with and without them",
+                         "What raters said of each agent: all of them, and those who are left without the suspicious. Bands are 95 % "
+                         "intervals from resampling raters, with all of a rater's sessions.");
     pasta_report_plots_begin(report, false);
     arms_plot(r, "raters_arms", "Mean rating", "rating, 1 to 10", PASTA_FORMAT_NUMBER, NAN, report);
     char *title = pasta_asprintf("Rating, less %s", r->rated->arms[0]);

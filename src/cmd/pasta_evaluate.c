@@ -1,5 +1,5 @@
-/* pasta-evaluate: user models on held-out people, agents against fresh sketch raters, and the people of a study. What is given decides what is
- * evaluated. */
+/* pasta-evaluate: user models on held-out people, agents against fresh sketch raters, and the people of a study. What is given decides what
+ * is evaluated. */
 #include <dirent.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -390,7 +390,7 @@ static const struct pasta_option options[] = {
      "first prompts of its sessions: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},
     {"raters", PASTA_OPT_STRINGS, &in.raters, "FILE",
      "sessions of a study's people: who answers without care, and results with and without them (config keys raters.*); repeatable", NULL},
-    {"without", PASTA_OPT_STRING, &in.without, "FILE", "ids of raters to leave out of --raters, a line each, as suspicious.txt has them", NULL},
+    {"without", PASTA_OPT_STRING, &in.without, "FILE", "ids of raters to leave out of --raters, a line each, as in suspicious.txt", NULL},
     {"metrics", PASTA_OPT_STRINGS, &in.metric_flags, "NAME=DIR", "a training run whose curves go into the report; repeatable", NULL},
     RECORDS_SKIP_BAD,
     {0}};

@@ -56,9 +56,10 @@ static void take_turn(const struct pasta_rater_study *study, const struct pasta_
     }
     if (turn->versus != PASTA_VERSUS_NONE)
         a->versus[a->n_versus++] = (int)turn->versus;
-    if (!isnan(turn->rating))
-        a->rating[a->n_ratings++] =
-            (int)((double *)bsearch(&turn->rating, study->ratings, (size_t)study->n_ratings, sizeof *study->ratings, by_value) - study->ratings);
+    if (!isnan(turn->rating)) {
+        const double *at = bsearch(&turn->rating, study->ratings, (size_t)study->n_ratings, sizeof *study->ratings, by_value);
+        a->rating[a->n_ratings++] = (int)(at - study->ratings);
+    }
     if (!isnan(turn->seconds))
         a->seconds[a->n_seconds++] = turn->seconds;
 }

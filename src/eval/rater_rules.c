@@ -8,9 +8,9 @@
 
 const char *const pasta_rater_rule_names[PASTA_RULES] = {
     [PASTA_RULE_ATTENTION] = "attention", [PASTA_RULE_REPEATS] = "repeated slates", [PASTA_RULE_POSITIONS] = "places",
-    [PASTA_RULE_POSITION_RUN] = "run of a column", [PASTA_RULE_PATTERN] = "pattern of columns", [PASTA_RULE_VERSUS_RUN] = "run of an answer",
-    [PASTA_RULE_SAME_RATING] = "one rating", [PASTA_RULE_RATING_RUN] = "run of a rating", [PASTA_RULE_FAST] = "fast turns",
-    [PASTA_RULE_SPEED] = "speed"};
+    [PASTA_RULE_POSITION_RUN] = "run of a column", [PASTA_RULE_PATTERN] = "pattern of columns",
+    [PASTA_RULE_VERSUS_RUN] = "run of an answer", [PASTA_RULE_SAME_RATING] = "one rating",
+    [PASTA_RULE_RATING_RUN] = "run of a rating", [PASTA_RULE_FAST] = "fast turns", [PASTA_RULE_SPEED] = "speed"};
 
 /* --- what is tested --- */
 
@@ -138,7 +138,8 @@ void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_rater
                          100 * set->attention_share);
         break;
     case PASTA_RULE_REPEATS:
-        pasta_str_printf(out, "agrees with itself on repeated slates less than the others (p < %g), and nearer to chance than to them", set->alpha);
+        pasta_str_printf(out, "agrees with itself on repeated slates less than the others (p < %g), and nearer to chance than to them",
+                         set->alpha);
         break;
     case PASTA_RULE_POSITIONS:
         pasta_str_printf(out, "chooses columns by their place (p < %g), at least %g %% of the choices beyond an even spread", set->alpha,
@@ -148,12 +149,12 @@ void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_rater
         pasta_str_printf(out, "chooses one column in a longer run than chance has (p < %g)", set->alpha);
         break;
     case PASTA_RULE_PATTERN:
-        pasta_str_printf(out, "goes from column to column in turn, back to each after 2 to %d (p < %g), at least %g %% of the turns oftener than by "
-                         "chance", PASTA_MOST_LAG, set->alpha, 100 * set->position_excess);
+        pasta_str_printf(out, "goes from column to column in turn, back to each after 2 to %d (p < %g), at least %g %% of the turns "
+                         "oftener than by chance", PASTA_MOST_LAG, set->alpha, 100 * set->position_excess);
         break;
     case PASTA_RULE_VERSUS_RUN:
-        pasta_str_printf(out, "gives one answer of better, same, worse in a longer run than chance has (p < %g), at least %g %% of the answers",
-                         set->alpha, 100 * set->run_share);
+        pasta_str_printf(out, "gives one answer of better, same, worse in a longer run than chance has (p < %g), at least %g %% of the "
+                         "answers", set->alpha, 100 * set->run_share);
         break;
     case PASTA_RULE_SAME_RATING:
         pasta_str_printf(out, "gives at least %lld ratings, all the same", (long long)set->same_rating);
@@ -166,7 +167,8 @@ void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_rater
         pasta_str_printf(out, "takes less than %g s for at least %g %% of the turns", set->fast_seconds, 100 * set->fast_share);
         break;
     case PASTA_RULE_SPEED:
-        pasta_str_printf(out, "takes so little time that its log is %g robust standard deviations below the raters' median, and half their time at most", set->speed);
+        pasta_str_printf(out, "takes so little time that its log is %g robust standard deviations below the raters' median, and half their "
+                         "time at most", set->speed);
         break;
     case PASTA_RULES: break;
     }
@@ -174,7 +176,8 @@ void pasta_rater_rule_print(enum pasta_rater_rule rule, const struct pasta_rater
 
 /* --- verdicts --- */
 
-static void judge(const struct pasta_rater_study *study, const struct pasta_raters_settings *set, int64_t rater, struct pasta_rater_verdicts *all)
+static void judge(const struct pasta_rater_study *study, const struct pasta_raters_settings *set, int64_t rater,
+                  struct pasta_rater_verdicts *all)
 {
     const struct pasta_rater_habits *h = &study->habits[rater];
     struct pasta_rater_verdict *v = &all->items[rater];

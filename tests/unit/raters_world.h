@@ -8,7 +8,7 @@
 #include "pasta/eval/rater_rules.h"
 
 enum habit { HONEST, RANDOM, FIRST, ALTERNATING, CYCLING, LAZY, FAST, ONE_RATING, ALWAYS_BETTER, HABITS };
-static const char *const habit_names[] = {"honest",         "random clicks",      "the first column",  "two columns in turn", "all columns in turn",
+static const char *const habit_names[] = {"honest", "random clicks", "the first column", "two columns in turn", "all columns in turn",
                                           "lazy half-way", "honest, but fast", "one rating", "always better"};
 
 enum { WORLD_COLUMNS = 4 };
@@ -126,7 +126,8 @@ static void world_session(struct world_person *p, const struct world_study *stud
     s->checks = pasta_arena_alloc(arena, (size_t)s->n_checks * sizeof *s->checks);
     for (int t = 0; t < s->n_turns; t++) {
         struct pasta_turn *turn = &s->turns[t];
-        *turn = (struct pasta_turn){.n_columns = WORLD_COLUMNS, .columns = world_slate(arena, pasta_arena_printf(arena, "%s-%d", s->session_id, t))};
+        *turn = (struct pasta_turn){.n_columns = WORLD_COLUMNS};
+        turn->columns = world_slate(arena, pasta_arena_printf(arena, "%s-%d", s->session_id, t));
         for (int l = 0; l < WORLD_COLUMNS; l++)
             utility[t][l] = pasta_rng_normal(rng);
         world_turn(p, study, utility[t], before, t, rng, turn);

@@ -23,7 +23,7 @@ static double alpha_of(const int *table, int coders, int units, enum pasta_level
     return alpha;
 }
 
-/* Krippendorff, "Computing Krippendorff's alpha-reliability", 2011, part C; "Content analysis", chapter 11: four observers, twelve units. */
+/* Krippendorff, "Computing Krippendorff's alpha-reliability", 2011, part C; "Content analysis", chapter 11: four observers, 12 units. */
 static void four_observers(void **state)
 {
     (void)state;

@@ -95,8 +95,8 @@ static struct pasta_session hand_session(const char *rater, const int *choice, i
     struct pasta_session s = {.session_id = rater, .rater_id = rater, .agent = "A", .user_type = -1};
     s.turns = pasta_arena_alloc(arena, MOST_HAND_TURNS * sizeof *s.turns);
     for (; choice[s.n_turns] >= -1; s.n_turns++)
-        s.turns[s.n_turns] = (struct pasta_turn){.n_columns = width, .columns = world_slate(arena, pasta_arena_printf(arena, "%s-%d", rater, s.n_turns)),
-                                                 .choice = choice[s.n_turns], .rating = NAN, .seconds = NAN};
+        s.turns[s.n_turns] = (struct pasta_turn){.n_columns = width, .choice = choice[s.n_turns], .rating = NAN, .seconds = NAN,
+                                                 .columns = world_slate(arena, pasta_arena_printf(arena, "%s-%d", rater, s.n_turns))};
     return s;
 }
 
@@ -105,7 +105,8 @@ static void turns_and_times(void **state)
     (void)state;
     struct pasta_arena arena = {0};
     const int b[] = {0, -1, 0, 1, -2}, a[] = {3, -2}, more[] = {1, 2, -2};
-    struct pasta_session sessions[] = {hand_session("b", b, 4, &arena), hand_session("a", a, 4, &arena), hand_session("b", more, 4, &arena)};
+    struct pasta_session sessions[] = {hand_session("b", b, 4, &arena), hand_session("a", a, 4, &arena),
+                                       hand_session("b", more, 4, &arena)};
     sessions[0].turns[0].seconds = 1;
     sessions[0].turns[2].seconds = 2;
     sessions[2].turns[1].seconds = 30;
@@ -177,7 +178,8 @@ static void checks(void **state)
         {.kind = PASTA_CHECK_REPEAT, .n_columns = 4, .columns = twin, .expected = -1, .repeat_of = 2, .choice = 0},
         {.kind = PASTA_CHECK_REPEAT, .n_columns = 4, .columns = s.turns[2].columns, .expected = -1, .repeat_of = 3, .choice = -1},
         {.kind = PASTA_CHECK_REPEAT, .n_columns = 4, .columns = turned, .expected = -1, .repeat_of = 1, .choice = 2}};
-    struct pasta_check of_other = {.kind = PASTA_CHECK_REPEAT, .n_columns = 4, .columns = other.turns[0].columns, .expected = -1, .repeat_of = 1, .choice = 2};
+    struct pasta_check of_other = {.kind = PASTA_CHECK_REPEAT, .n_columns = 4, .columns = other.turns[0].columns, .expected = -1,
+                                   .repeat_of = 1, .choice = 2};
     s.checks = given;
     s.n_checks = 6;
     other.checks = &of_other;
@@ -213,7 +215,8 @@ static void bounds_hold(void **state)
     struct pasta_rater_habits *h = &j.study->habits[5];
     struct pasta_raters_settings set = bounds();
     static const struct { int failed, shown, least; double share; bool named; } cases[] = {
-        {2, 4, 2, 0.5, true}, {2, 5, 2, 0.5, false}, {1, 1, 2, 0.5, false}, {1, 1, 1, 0.5, true}, {2, 5, 2, 0.4, true}, {0, 0, 1, 0, false}};
+        {2, 4, 2, 0.5, true}, {2, 5, 2, 0.5, false}, {1, 1, 2, 0.5, false},
+        {1, 1, 1, 0.5, true}, {2, 5, 2, 0.4, true},  {0, 0, 1, 0, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         h->attention_failed = cases[i].failed;
         h->attention = cases[i].shown;
@@ -275,8 +278,8 @@ static void correction_counts_raters(void **state)
 
 /* --- over many studies --- */
 
-/* Who clicks at random is found by repeated slates alone, but only when there are many of them: eighty from each rater, where the honest agree
- * with themselves in 58 %. */
+/* Who clicks at random is found by repeated slates alone, but only when there are many of them: eighty from each rater, where the honest
+ * agree with themselves in 58 %. */
 static void repeats_find_random_clicks(void **state)
 {
     (void)state;
@@ -292,7 +295,8 @@ static void repeats_find_random_clicks(void **state)
             *(habits[r] == RANDOM ? &found : &honest) += j.verdicts->items[r].broken[PASTA_RULE_REPEATS];
         release(&j);
     }
-    print_message("random clicks, 80 repeated slates: named %d of %d, honest %d of %d\n", found, STUDIES * EACH, honest, STUDIES * (RATERS - EACH));
+    print_message("random clicks, 80 repeated slates: named %d of %d, honest %d of %d\n", found, STUDIES * EACH, honest,
+                  STUDIES * (RATERS - EACH));
     assert_true(10 * found >= 6 * STUDIES * EACH);
     assert_true(honest <= 2);
 }
@@ -328,8 +332,9 @@ static void false_alarms_and_detections(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(turns_and_times), cmocka_unit_test(speeds), cmocka_unit_test(checks),
-                                       cmocka_unit_test(bounds_hold), cmocka_unit_test(less_agreement_is_not_chance), cmocka_unit_test(correction_counts_raters),
-                                       cmocka_unit_test(each_habit_is_named), cmocka_unit_test(repeats_find_random_clicks), cmocka_unit_test(false_alarms_and_detections)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(turns_and_times), cmocka_unit_test(speeds), cmocka_unit_test(checks), cmocka_unit_test(bounds_hold),
+        cmocka_unit_test(less_agreement_is_not_chance), cmocka_unit_test(correction_counts_raters), cmocka_unit_test(each_habit_is_named),
+        cmocka_unit_test(repeats_find_random_clicks), cmocka_unit_test(false_alarms_and_detections)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

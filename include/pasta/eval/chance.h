@@ -21,7 +21,8 @@ extern "C" {
 double pasta_successes_at_least(const double *p, int64_t n, int64_t k);
 double pasta_successes_at_most(const double *p, int64_t n, int64_t k);
 
-/* Of `all` trials `good` are successes, whoever made them: P(X <= k) for the n of one of those who made them (Fisher's exact test, one-sided). */
+/* Of `all` trials `good` are successes, whoever made them: P(X <= k) for the n of one of those who made them (Fisher's exact test,
+ * one-sided). */
 double pasta_fisher_at_most(int64_t k, int64_t n, int64_t good, int64_t all);
 
 enum pasta_uniform_method { PASTA_UNIFORM_NONE, PASTA_UNIFORM_EXACT, PASTA_UNIFORM_CHI_SQUARE, PASTA_UNIFORM_DRAWN };
@@ -35,10 +36,10 @@ struct pasta_uniform_test {
     int64_t commonest_n;
     double excess;           /* share of the choices that would have to be others for an even spread, 0 to 1; NAN: n is 0 */
 };
-/* Are the options of choice[i] in 0..width[i]-1, width at most PASTA_MAX_SLATE, taken evenly? Choices that are negative, or the only option,
- * are left out. The law of chi-square is wrong where fewer than five are expected somewhere, so: with one width, exactly, while there are at
- * most 100,000 ways to spread the choices (82 choices of four options); otherwise by chi-square where five are expected of each option of
- * each width; otherwise from 100,000 draws, p = (1 + as uneven) / (1 + draws). */
+/* Are the options of choice[i] in 0..width[i]-1, width at most PASTA_MAX_SLATE, taken evenly? Choices that are negative, or the only
+ * option, are left out. The law of chi-square is wrong where fewer than five are expected somewhere, so: with one width, exactly, while
+ * there are at most 100,000 ways to spread the choices (82 choices of four options); otherwise by chi-square where five are expected of
+ * each option of each width; otherwise from 100,000 draws, p = (1 + as uneven) / (1 + draws). */
 struct pasta_uniform_test pasta_uniform_test_of(const int *choice, const int *width, int64_t n, uint64_t seed);
 
 struct pasta_run {

@@ -8,8 +8,8 @@
  *     study->habits[0].attention_failed;
  *     pasta_rater_study_free(study);
  *
- * Sources: Meade & Craig, "Identifying careless responses in survey data", Psychological Methods 2012 (what to look at); Iglewicz & Hoaglin,
- * "How to detect and handle outliers", 1993 (median and MAD).
+ * Sources: Meade & Craig, "Identifying careless responses in survey data", Psychological Methods 2012 (what to look at); Iglewicz &
+ * Hoaglin, "How to detect and handle outliers", 1993 (median and MAD).
  */
 #ifndef PASTA_EVAL_RATER_HABITS_H
 #define PASTA_EVAL_RATER_HABITS_H

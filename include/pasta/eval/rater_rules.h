@@ -4,10 +4,10 @@
  *     v->items[0].suspicious, v->items[0].reasons;      // true, "failed 2 of 3 attention checks; ..."
  *     pasta_rater_verdicts_free(v);
  *
- * Attention, equal ratings and times are plain bounds. The others are tests, and p of all tests of all raters together is corrected (Holm), so
- * that with nobody but attentive raters, whose columns are shuffled, none is called suspicious by a test with probability 1 - alpha. Where
- * what is usual is not known in advance (how ratings spread, how often two looks agree), p comes from all raters together, who differ; there
- * a bound on the size of the habit stands beside it.
+ * Attention, equal ratings and times are plain bounds. The others are tests, and p of all tests of all raters together is corrected (Holm):
+ * of attentive raters, whose columns are shuffled and who choose them alike, none is called suspicious by a test with probability
+ * 1 - alpha. Where what is usual is not known in advance (how ratings spread, how often two looks agree), p comes from all raters
+ * together, who differ; there a bound on the size of the habit stands beside it.
  *
  * Source of the correction: Holm, Scandinavian Journal of Statistics 1979.
  */

@@ -6,9 +6,9 @@
  *     pasta_child_ask(&child, question, length, 120, &line, &err);      // line.data is the answer, without its newline
  *     pasta_child_end(&child, 1);
  *
- * It gets its three standard files and no others, a process group of its own (so that Ctrl-C is ours to act on), and the default signals. What
- * it writes to its standard error is read and passed over, but for the last line, which is the reason that a failure is told with. One thread
- * at a time.
+ * It gets its three standard files and no others, a process group of its own (so that Ctrl-C is ours to act on), and the default signals.
+ * What it writes to its standard error is read and passed over, but for the last line, which is the reason that a failure is told with.
+ * One thread at a time.
  */
 #ifndef PASTA_SRC_AGENT_CHILD_PROCESS_H
 #define PASTA_SRC_AGENT_CHILD_PROCESS_H
@@ -28,14 +28,15 @@ struct pasta_child {
 
 /* argv[0] without a '/' is looked for in PATH. PASTA_ERR_FAILED where it cannot be run. */
 pasta_status pasta_child_start(const char *const *argv, struct pasta_child *out, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Waits for a line, without asking or after writing `length` bytes of question; replaces `line`. PASTA_ERR_FAILED: no line within `timeout`
- * seconds, it ended, or it wrote more than one line or a line without end. PASTA_ERR_STOPPED: a stop was asked for (progress.h) meanwhile. After
- * either it is of no further use. */
+/* Waits for a line, without asking or after writing `length` bytes of question; replaces `line`. PASTA_ERR_FAILED: no line within
+ * `timeout` seconds, it ended, or it wrote more than one line or a line without end. PASTA_ERR_STOPPED: a stop was asked for (progress.h)
+ * meanwhile. After either it is of no further use. */
 pasta_status pasta_child_line(struct pasta_child *child, double timeout, struct pasta_str *line, struct pasta_err *err) PASTA_MUST_CHECK;
 pasta_status pasta_child_ask(struct pasta_child *child, const char *question, size_t length, double timeout, struct pasta_str *line,
                              struct pasta_err *err) PASTA_MUST_CHECK;
 /* Nothing unasked from it, and it has not ended. */
 bool pasta_child_is_ready(struct pasta_child *child);
-/* Closes its input, so that it ends by itself; after `patience` seconds, SIGTERM; after the same again, SIGKILL. Legal where none is running. */
+/* Closes its input, so that it ends by itself; after `patience` seconds, SIGTERM; after the same again, SIGKILL. Legal where none is
+ * running. */
 void pasta_child_end(struct pasta_child *child, double patience);
 #endif

@@ -8,7 +8,7 @@
 #include "pasta/base/mem.h"
 #include "pasta/io/scorer.h"
 
-#define PATIENCE 1.0       /* seconds for a process to end by itself */
+#define PATIENCE 2.0       /* seconds for a process to end by itself */
 #define FAILED_PATIENCE 0.1
 
 struct slot {

@@ -12,7 +12,8 @@
 #include "pasta/io/sha256.h"
 
 #define COMMAND "command:"
-static const char *const agent_files[ARMS_STAMPS] = {"f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json"};
+static const char *const agent_files[ARMS_STAMPS] = {
+    "f/config.json", "f/model.safetensors", "f/tokenizer.model", "f/tokenizer_config.json"};
 
 struct arm {
     const char *name, *spec;
@@ -59,8 +60,8 @@ static pasta_status check_folder(struct arm *arm, struct pasta_err *err)
     pasta_status status = PASTA_OK;
     arm->is_folder = pasta_file_exists(config);
     if (!arm->is_folder)
-        status = pasta_fail(err, PASTA_ERR_INPUT, "--arm: '%s': expected baseline, random, " COMMAND "COMMAND LINE or the folder of a trained "
-                            "agent, found no '%s'", arm->name, config);
+        status = pasta_fail(err, PASTA_ERR_INPUT, "--arm: '%s': expected baseline, random, " COMMAND "COMMAND LINE or the folder of a "
+                            "trained agent, found no '%s'", arm->name, config);
     free(config);
     return status;
 }

@@ -178,7 +178,8 @@ static pasta_status collect(struct collect *c, struct pasta_err *err)
     const struct pasta_context *context = c->context;
     const struct pasta_world_settings *world = &context->config.world;
     enum { FILES = 3 };
-    struct pasta_stamp_input inputs[FILES + ARMS_STAMPS] = {{"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters}};
+    struct pasta_stamp_input inputs[FILES + ARMS_STAMPS] = {
+        {"prompts", prompts_path}, {"lexicon", world->lexicon}, {"raters", world->raters}};
     const int n_inputs = FILES + arms_stamp(c->arms, inputs + FILES);
     bool complete = false;
     pasta_status status;

@@ -1,5 +1,5 @@
-/* pasta-score: a trained agent's scores. As a service it answers other programs, a line each way (io/scorer.h); by hand it scores the candidates
- * of recorded sessions. */
+/* pasta-score: a trained agent's scores. As a service it answers other programs, a line each way (io/scorer.h); by hand it scores the
+ * candidates of recorded sessions. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

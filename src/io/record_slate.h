@@ -1,5 +1,5 @@
-/* record_slate.h: what turns, checks and questions to a scorer have in common: candidates, a slate and the choice from it; and how fields are
- * written. */
+/* record_slate.h: what turns, checks and questions to a scorer have in common: candidates, a slate and the choice from it; and how fields
+ * are written. */
 #ifndef PASTA_IO_RECORD_SLATE_H
 #define PASTA_IO_RECORD_SLATE_H
 #include "fields.h"

@@ -1,5 +1,5 @@
-/* fuzz_scorer.c: any line as each of the three that a scorer and who asks it exchange; a question that is accepted is written so that it reads
- * back as itself. */
+/* fuzz_scorer.c: any line as each of the three that a scorer and who asks it exchange; a question that is accepted is written so that it
+ * reads back as itself. */
 #include "fuzz/fuzz.h"
 #include <assert.h>
 #include <math.h>

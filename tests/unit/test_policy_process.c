@@ -181,7 +181,7 @@ static void programs_that_do_not_start(void **state)
         {"echo '{\"schema\":\"pasta.scorer/2\",\"name\":\"x\"}'; cat", "agent 'x': first line: schema: expected \"pasta.scorer/1\", found "
          "\"pasta.scorer/2\" (another version of the format); it said '{\"schema\":\"pasta.scorer/2\",\"name\":\"x\"}'"},
         {"exit 7", "agent 'x': the process ended with exit code 7"},
-        {"echo; echo '  no such model ' >&2; echo >&2; exec cat >&2 2>&- </dev/null", "agent 'x': first line: broken JSON at column 1; it said ''"},
+        {"echo; cat", "agent 'x': first line: broken JSON at column 1; it said ''"},
         {"printf 'Traceback:\\n  what:\\tno model\\n\\n' >&2; exit 1", "agent 'x': the process ended with exit code 1: what: no model"},
         {"printf 'unfinished' >&2; kill -KILL $$", "agent 'x': the process was ended by signal 9 (Killed): unfinished"},
     };
@@ -282,8 +282,8 @@ static void an_error_is_an_answer(void **state)
 static void no_answer_in_time(void **state)
 {
     (void)state;
-    struct pasta_policy_process *p = opened(READY "echo 'waiting for the GPU' >&2; sleep 600 & echo $! >$D/sleeper; wait; wait", 0.4);
-    expect_failure(p, "agent 'x': no answer within 0.4 s: waiting for the GPU");
+    struct pasta_policy_process *p = opened(READY "echo 'waiting for the GPU' >&2; sleep 600 & echo $! >$D/sleeper; wait; wait", 1);
+    expect_failure(p, "agent 'x': no answer within 1 s: waiting for the GPU");
     expect_end("sleeper");
     pasta_policy_process_free(p);
     struct pasta_err err = {0};

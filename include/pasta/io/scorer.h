@@ -1,7 +1,8 @@
 /* scorer.h: how a process that scores candidates is asked: one JSON line each way, over its standard input and output.
  *
  *     says, once it is ready:   {"schema":"pasta.scorer/1","name":"my agent"}
- *     is asked:                 {"schema":"pasta.score_request/1","session":{...},"person":3,"index":17,"candidates":[{"prompt":"...","category":"style"},...]}
+ *     is asked:                 {"schema":"pasta.score_request/1","session":{...},"person":3,"index":17,
+ *                                "candidates":[{"prompt":"a red bicycle","category":"style"},...]}
  *     answers each question:    {"scores":[0.25,-1.5,...]}     or     {"error":"one sentence"}
  *
  * `session` is a pasta.session/1 with the complete turns so far, none before the first. Higher scores are better, one for each candidate in

@@ -21,11 +21,10 @@ static bool append(struct journal *journal, struct pasta_str *line, int64_t *end
     return ok;
 }
 
-/* Without the lock. */
-static bool sync_to(struct conduct *c, struct journal *journal, int64_t end)
+bool conduct_sync(struct conduct *c, int64_t end)
 {
     struct pasta_err err = {0};
-    if (journal_sync(journal, end, &err) == PASTA_OK)
+    if (journal_sync(c->journal, end, &err) == PASTA_OK)
         return true;
     pthread_mutex_lock(&c->study->lock);
     if (!c->failed)
@@ -33,11 +32,6 @@ static bool sync_to(struct conduct *c, struct journal *journal, int64_t end)
     c->failed = true;
     pthread_mutex_unlock(&c->study->lock);
     return false;
-}
-
-bool conduct_sync(struct conduct *c, int64_t end)
-{
-    return sync_to(c, c->journal, end);
 }
 
 /* --- the next step; with the lock --- */
@@ -55,12 +49,12 @@ static void show_check(struct conduct *c, struct study_session *session, const s
     pasta_str_release(&text);
 }
 
-/* *ended: where sessions.jsonl has to be synced to; unchanged unless the session has just ended. */
-static void go_on(struct conduct *c, struct study_session *session, int64_t *ended)
+static void go_on(struct conduct *c, struct study_session *session)
 {
     struct pasta_session *s = &session->record;
     struct pasta_str line = {0};
     struct pasta_check check;
+    int64_t unused;
     switch (step_next(&c->study->design, s, session->index, &session->arena, &check)) {
     case STEP_TURN:
         preparer_plan(c->preparer, session, NULL, true);
@@ -72,7 +66,7 @@ static void go_on(struct conduct *c, struct study_session *session, int64_t *end
         break;
     case STEP_END:
         pasta_session_print(s, &line);
-        append(c->sessions, &line, ended); /* should this fail, the file is made from the journal when the study ends or is opened again */
+        append(c->sessions, &line, &unused); /* never synced: should it be lost, the file is made from the journal when the study is opened again */
         break;
     }
     pthread_cond_broadcast(&c->study->changed);
@@ -95,7 +89,7 @@ enum conduct_result conduct_start(struct conduct *c, struct study_rater *rater)
     struct pasta_arena arena = {0};
     struct pasta_str line = {0};
     const double now = study_clock();
-    int64_t block, end = 0, ended = 0;
+    int64_t block, end = 0;
     int arm;
 
     pthread_mutex_lock(&study->lock);
@@ -104,13 +98,13 @@ enum conduct_result conduct_start(struct conduct *c, struct study_rater *rater)
         const uint32_t person = study->design.first_rater + (uint32_t)(rater - study->raters);
         event_start(&record, person, study->design.arms[arm], block, now, &line);
         if (append(c->journal, &line, &end))
-            go_on(c, study_begin(study, &record, &arena, person, arm, block, now), &ended);
+            go_on(c, study_begin(study, &record, &arena, person, arm, block, now));
         else
             result = CONDUCT_UNSAVED;
     }
     pthread_mutex_unlock(&study->lock);
     pasta_arena_release(&arena);
-    return result == CONDUCT_OK && !sync_to(c, c->journal, end) ? CONDUCT_UNSAVED : result;
+    return result == CONDUCT_OK && !conduct_sync(c, end) ? CONDUCT_UNSAVED : result;
 }
 
 static bool same_number(double a, double b)
@@ -137,7 +131,7 @@ enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater,
     enum conduct_result result = CONDUCT_CONFLICT;
     struct pasta_str line = {0};
     const double now = study_clock();
-    int64_t end = 0, ended = 0;
+    int64_t end = 0;
 
     pthread_mutex_lock(&study->lock);
     struct study_session *session = study_session_of(rater, &answer->step);
@@ -145,7 +139,6 @@ enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater,
     if (session && answer->step < step && is_answer_again(&session->record, answer)) {
         result = CONDUCT_OK;
         end = journal_written(c->journal); /* the first time may not be on disk yet */
-        ended = journal_written(c->sessions);
     } else if (session && session->shown && answer->step == step) {
         *problem = study_refuse(session, answer, c->service->settings->none);
         result = *problem ? CONDUCT_REFUSED : CONDUCT_UNSAVED;
@@ -153,13 +146,13 @@ enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater,
         if (!*problem && append(c->journal, &line, &end)) {
             result = CONDUCT_OK;
             study_answer(study, session, answer, now);
-            go_on(c, session, &ended);
+            go_on(c, session);
             end = journal_written(c->journal); /* a next step that is shown at once is in the same sync */
         }
         pasta_str_release(&line);
     }
     pthread_mutex_unlock(&study->lock);
-    return result == CONDUCT_OK && !(sync_to(c, c->journal, end) && sync_to(c, c->sessions, ended)) ? CONDUCT_UNSAVED : result;
+    return result == CONDUCT_OK && !conduct_sync(c, end) ? CONDUCT_UNSAVED : result;
 }
 
 void conduct_draft(struct conduct *c, struct study_rater *rater, const struct study_answer *given)
@@ -175,11 +168,10 @@ void conduct_draft(struct conduct *c, struct study_rater *rater, const struct st
 
 void conduct_look(struct conduct *c, struct study_rater *rater)
 {
-    int64_t ended = 0;
     pthread_mutex_lock(&c->study->lock);
     struct study_session *session = study_current(c->study, rater);
     if (session && !session->shown && !(session->plan.urgent && session->plan.state != PLAN_NONE))
-        go_on(c, session, &ended);
+        go_on(c, session);
     pthread_mutex_unlock(&c->study->lock);
 }
 

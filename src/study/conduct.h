@@ -26,7 +26,7 @@ enum conduct_result {
 };
 enum conduct_result conduct_start(struct conduct *c, struct study_rater *rater);
 enum conduct_result conduct_answer(struct conduct *c, struct study_rater *rater, const struct study_answer *answer, const char **problem);
-/* Returns once the journal is on disk up to `end`; false: it cannot be. */
+/* Returns once the journal is on disk up to `end`; false: it cannot be. Without the lock. */
 bool conduct_sync(struct conduct *c, int64_t end);
 /* A hint: what is wrong about it is passed over. */
 void conduct_draft(struct conduct *c, struct study_rater *rater, const struct study_answer *draft);

@@ -57,13 +57,39 @@ static int choose_slate(const struct pasta_rollout *r, const struct pasta_turn *
     return columns;
 }
 
+/* Where a prompt has ready images, a column shows different ones: M in a row from a random one on. */
+static pasta_status seed_images(const struct pasta_rollout *r, uint32_t index, uint32_t number, int place, struct pasta_column *column,
+                                struct pasta_err *err)
+{
+    const uint32_t slot = (uint32_t)(place * column->n_images);
+    int n;
+
+    if (!r->t2i.ready) {
+        for (int m = 0; m < column->n_images; m++)
+            column->images[m].seed = pasta_rollout_image_seed(r->seed, index, number, slot + (uint32_t)m);
+        return PASTA_OK;
+    }
+    const pasta_status status = r->t2i.ready(r->t2i.ctx, column->prompt, &n, err);
+    if (status != PASTA_OK)
+        return status;
+    if (n < column->n_images)
+        return pasta_fail(err, PASTA_ERR_INPUT, "expected %d images of the prompt \"%.200s\" (agent.images), found %d", column->n_images,
+                          column->prompt, n);
+    const uint64_t first = pasta_rollout_image_seed(r->seed, index, number, slot) % (uint64_t)n;
+    for (int m = 0; m < column->n_images; m++)
+        column->images[m].seed = (first + (uint64_t)m) % (uint64_t)n;
+    return PASTA_OK;
+}
+
 static pasta_status fill_column(const struct pasta_rollout *r, uint32_t index, uint32_t number, int place, struct pasta_arena *arena,
                                 struct pasta_column *column, struct pasta_err *err)
 {
+    const pasta_status seeded = seed_images(r, index, number, place, column, err);
+    if (seeded != PASTA_OK)
+        return seeded;
     for (int m = 0; m < column->n_images; m++) {
         struct pasta_image_ref *image = &column->images[m];
         char id[65];
-        image->seed = pasta_rollout_image_seed(r->seed, index, number, (uint32_t)(place * column->n_images + m));
         pasta_image_id(&r->t2i, column->prompt, image->seed, id);
         image->id = pasta_arena_strdup(arena, id);
         if (r->image_root) {

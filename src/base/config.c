@@ -83,7 +83,8 @@ static const struct key keys[] = {
     T("generator.template", generator.prompt_template, "configs/candidates-1.txt", NULL, 'O', "what the language model is asked"),
     T("generator.reply", generator.reply, "schema", "schema|object|text", 'O', "structured output: by JSON schema, as any JSON object, not at all"),
     N("generator.temperature", generator.temperature, "1", 0, 10, 'O', "of the language model"),
-    I("generator.max_tokens", generator.max_tokens, "8192", 1, 1e7, 'O', "of one reply"),
+    I("generator.max_tokens", generator.max_tokens, "8192", 0, 1e7, 'O', "of one reply; 0: not said (OpenAI's reasoning models refuse the field)"),
+    B("generator.seed", generator.seed, "true", 'O', "whether the service is sent a seed (Gemini's refuses the field); sessions are told apart without it too"),
     I("generator.images", generator.images, "0", 0, 16, 'O', "images of each chosen column that a multimodal model sees; 0: none"),
     I("generator.attempts", generator.attempts, "4", 1, 100, 'O', "replies to ask for before a turn without enough candidates fails"),
 

@@ -80,7 +80,8 @@ struct pasta_generator_settings {  /* who writes the candidates */
     const char *prompt_template;   /* file */
     const char *reply;             /* schema | object | text: how the reply's form is asked for */
     double temperature;
-    int64_t max_tokens;
+    int64_t max_tokens;            /* 0: not said */
+    bool seed;                     /* whether the service is sent one */
     int64_t images;                /* of each chosen column that are shown to a multimodal model; 0: none */
     int64_t attempts;              /* replies asked for a turn before it fails: the first, a repair, and for what is missing */
 };

@@ -29,7 +29,8 @@ struct pasta_t2i {
     const char *name; /* "sketch/1": the model and all that it is set to, for it names images */
     int size;         /* pixels; 0: images of any size */
     pasta_status (*draw)(void *ctx, const char *prompt, uint64_t seed, struct pasta_image *out, struct pasta_err *err);
-    /* NULL where any seed draws another image. Else *n ready images stand for the prompt, and seed s draws image s mod n. */
+    /* NULL where any seed draws another image. Else *n ready images stand for the prompt, and seed s draws image s mod n; sessions then
+     * name each by its own number, so that the same image has one id. */
     pasta_status (*ready)(void *ctx, const char *prompt, int *n, struct pasta_err *err);
 };
 struct pasta_answer {

@@ -1,0 +1,121 @@
+#include "services.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pasta/base/paths.h"
+#include "pasta/io/file.h"
+
+struct services services;
+
+static bool asks(const char *kind)
+{
+    return strcmp(kind, "sketch") != 0 && strcmp(kind, "library") != 0;
+}
+
+bool services_used(const struct pasta_config *config)
+{
+    return asks(config->generator.kind) || asks(config->t2i.kind);
+}
+
+pasta_status services_open(const struct pasta_context *context, struct pasta_backends **out, struct pasta_err *err)
+{
+    const struct pasta_config *config = &context->config;
+    const char *flag = services.record ? "--record" : services.replay ? "--replay" : NULL;
+
+    if (flag && !services_used(config))
+        return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected a service (generator.kind, t2i.kind) whose replies are in it", flag);
+    if (services.record && services.replay)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--record: not with --replay, whose cassette has it all");
+    char *cache = *config->http.cache || !context->out ? pasta_strdup(config->http.cache) : pasta_path_join(context->out, "cache");
+    const struct pasta_service_files files = {
+        .cache = services.replay || context->dry_run || !*cache ? NULL : cache, .record = context->dry_run ? NULL : services.record,
+        .replay = services.replay, .resume = context->resume};
+    const pasta_status status = pasta_backends_open(config, &files, out, err);
+    free(cache);
+    return status;
+}
+
+pasta_status services_check_sketch_raters(const struct pasta_config *config, struct pasta_err *err)
+{
+    if (strcmp(config->t2i.kind, "sketch") == 0)
+        return PASTA_OK;
+    return pasta_fail(err, PASTA_ERR_USAGE, "t2i.kind=%s: expected sketch with sketch raters, who judge what the sketch world would draw and not "
+                      "what is shown; such images are for people (--serve) and for simulated users (pasta-simulate)", config->t2i.kind);
+}
+
+/* --- what the run is of ------------------------------------------------------------------------------- */
+
+static const char *template_of(const struct pasta_config *config)
+{
+    return strcmp(config->generator.kind, "openai") == 0 ? config->generator.prompt_template : "";
+}
+
+void services_stamp(const struct pasta_config *config, struct pasta_stamp_input out[SERVICES_INPUTS])
+{
+    out[0] = (struct pasta_stamp_input){"template", template_of(config)};
+    out[1] = (struct pasta_stamp_input){"library", config->library};
+    out[2] = (struct pasta_stamp_input){"cassette", services.replay ? services.replay : ""};
+}
+
+pasta_status services_manifest(const struct pasta_config *config, const struct pasta_backends *b, struct pasta_manifest *manifest,
+                               struct pasta_err *err)
+{
+    struct pasta_stamp_input inputs[SERVICES_INPUTS];
+    struct pasta_str counts = {0};
+    pasta_status status = PASTA_OK;
+
+    services_stamp(config, inputs);
+    for (int i = 0; i < SERVICES_INPUTS && status == PASTA_OK; i++)
+        if (*inputs[i].path)
+            status = pasta_manifest_input(manifest, inputs[i].path, err);
+    if (status == PASTA_OK)
+        pasta_backends_counts(b, &counts);
+    if (counts.data)
+        pasta_manifest_note(manifest, "services", counts.data);
+    pasta_str_release(&counts);
+    return status;
+}
+
+/* --- what it says at the end -------------------------------------------------------------------------- */
+
+/* "name 3, other 1" of the numbers of `object` that are not 0, but for the first, which is there always. */
+static void put_numbers(const cJSON *object, struct pasta_str *out)
+{
+    const cJSON *child;
+    bool first = true;
+    cJSON_ArrayForEach(child, object) {
+        if (cJSON_IsNumber(child) && (first || child->valuedouble != 0)) {
+            pasta_str_printf(out, "%s%.0f ", first ? "" : ", ", child->valuedouble);
+            for (const char *p = child->string; *p; p++)
+                pasta_str_addc(out, *p == '_' ? ' ' : *p);
+            first = false;
+        }
+    }
+}
+
+pasta_status services_report(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err)
+{
+    static const struct { const char *key, *label; } parts[] = {{NULL, "services      "}, {"generator", "generator     "}, {"t2i", "images from   "}};
+    char *path = pasta_path_join(dir, "manifest.json");
+    cJSON *manifest = NULL;
+
+    const pasta_status status = pasta_json_read(path, &manifest, err);
+    const cJSON *note = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(manifest, "notes"), "services");
+    free(path);
+    if (status == PASTA_OK && note && json) {
+        char *text = cJSON_PrintUnformatted(note);
+        pasta_str_printf(out, ",\"services\":%s", text ? text : "null");
+        cJSON_free(text);
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && note && !json; i++) {
+        const cJSON *part = parts[i].key ? cJSON_GetObjectItemCaseSensitive(note, parts[i].key) : note;
+        if (!part)
+            continue;
+        pasta_str_add(out, parts[i].label);
+        put_numbers(part, out);
+        pasta_str_add(out, "\n");
+    }
+    cJSON_Delete(manifest);
+    return status;
+}

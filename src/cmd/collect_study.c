@@ -11,14 +11,14 @@
 #include "pasta/io/manifest.h"
 #include "pasta/study/server.h"
 #include "pasta/study/status.h"
-#include "pasta/world/sketch.h"
 #include "plan.h"
 #include "run_stamp.h"
+#include "services.h"
 
 /* What serving and finishing need alike. */
 struct opened {
     struct pasta_prompts prompts;
-    struct pasta_sketch *sketch;
+    struct pasta_backends *backends;
     struct arms *arms;
     const char **names;              /* [arms] */
     struct pasta_rollout *rollouts;  /* [arms] */
@@ -32,7 +32,7 @@ struct opened {
 static void close_all(struct opened *o)
 {
     arms_close(o->arms);
-    pasta_sketch_close(o->sketch);
+    pasta_backends_close(o->backends);
     pasta_prompts_release(&o->prompts);
     pasta_str_release(&o->consent);
     free(o->consent_path);
@@ -66,19 +66,25 @@ static pasta_status lay_out(const struct pasta_config *config, struct opened *o,
     return PASTA_OK;
 }
 
-/* A rater who is a person answers in their own time: the rollout needs to know only whose records these are. */
+/* What the rollouts ask: again once services_begin has replaced the back ends. A rater who is a person answers in their own time: the rollout
+ * needs to know only whose records these are. */
+static void take_backends(const struct pasta_context *context, struct opened *o)
+{
+    for (int i = 0; i < arms_count(o->arms); i++)
+        o->rollouts[i] = (struct pasta_rollout){
+            .settings = &context->config.agent, .generator = pasta_backends_generator(o->backends), .t2i = pasta_backends_t2i(o->backends),
+            .policy = arms_policy(o->arms, i), .rater = {.source = PASTA_SOURCE_HUMAN}, .seed = context->config.seed,
+            .image_root = context->out};
+}
+
 static pasta_status make_rollouts(const struct pasta_context *context, struct opened *o, struct pasta_err *err)
 {
     const int n = arms_count(o->arms);
     o->names = pasta_calloc((size_t)n, sizeof *o->names);
     o->rollouts = pasta_calloc((size_t)n, sizeof *o->rollouts);
-    for (int i = 0; i < n; i++) {
-        o->rollouts[i] = (struct pasta_rollout){
-            .settings = &context->config.agent, .generator = pasta_sketch_generator(o->sketch), .t2i = pasta_sketch_t2i(o->sketch),
-            .policy = arms_policy(o->arms, i), .rater = {.source = PASTA_SOURCE_HUMAN}, .seed = context->config.seed,
-            .image_root = context->out};
+    take_backends(context, o);
+    for (int i = 0; i < n; i++)
         o->names[i] = o->rollouts[i].policy.name;
-    }
     return pasta_rollout_check(&o->rollouts[0], err);
 }
 
@@ -87,9 +93,11 @@ static void list_inputs(const struct collect_study *study, struct opened *o)
     const struct pasta_world_settings *world = &study->context->config.world;
     const struct pasta_stamp_input files[] = {{"prompts", study->prompts_path}, {"lexicon", world->lexicon}, {"consent", o->consent_path}};
     const int n = (int)(sizeof files / sizeof *files);
-    o->inputs = pasta_calloc((size_t)n + ARMS_STAMPS * (size_t)arms_count(o->arms), sizeof *o->inputs);
+    o->inputs = pasta_calloc((size_t)n + SERVICES_INPUTS + ARMS_STAMPS * (size_t)arms_count(o->arms), sizeof *o->inputs);
     for (int i = 0; i < n; i++)
         o->inputs[o->n_inputs++] = files[i];
+    services_stamp(&study->context->config, o->inputs + o->n_inputs);
+    o->n_inputs += SERVICES_INPUTS;
     o->n_inputs += arms_stamp(o->arms, o->inputs + o->n_inputs);
 }
 
@@ -102,7 +110,7 @@ static pasta_status open_all(const struct collect_study *study, struct opened *o
     o->consent_path = *config->study.consent ? pasta_strdup(config->study.consent) : pasta_data_path("study/consent.txt");
     if ((status = pasta_prompts_read(study->prompts_path, &o->prompts, err)) == PASTA_OK &&
         (status = pasta_file_read(o->consent_path, &o->consent, err)) == PASTA_OK &&
-        (status = pasta_sketch_open(&config->world, &config->agent, &o->sketch, err)) == PASTA_OK &&
+        (status = services_open(context, &o->backends, err)) == PASTA_OK &&
         (status = arms_open(context, study->arms, (int)config->study.preparers, &o->arms, err)) == PASTA_OK &&
         (status = make_rollouts(context, o, err)) == PASTA_OK && (status = lay_out(config, o, err)) == PASTA_OK)
         list_inputs(study, o);
@@ -125,9 +133,9 @@ static pasta_status write_manifest(const struct collect_study *study, const stru
         pasta_manifest_count(manifest, "sessions", found.sessions);
         pasta_manifest_count(manifest, "images", found.images);
     }
-    for (int i = 0; i < o->n_inputs && status == PASTA_OK; i++)
-        if (*o->inputs[i].path && !pasta_starts_with(o->inputs[i].path, PASTA_STAMP_HASH))
-            status = pasta_manifest_input(manifest, o->inputs[i].path, err);
+    services_note(o->backends, manifest);
+    if (status == PASTA_OK)
+        status = pasta_stamp_manifest(o->inputs, o->n_inputs, manifest, err);
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && status == PASTA_OK; i++)
         status = pasta_manifest_output(manifest, context->out, outputs[i], err);
     if (status == PASTA_OK)
@@ -146,13 +154,18 @@ static void listening(void *ctx, const char *url)
     pasta_info("the raters' links are in '%s/links.tsv'; Ctrl-C stops, --resume goes on", context->out);
 }
 
-static pasta_status serve(const struct collect_study *study, const struct opened *o, const struct pasta_listener *listener, struct pasta_err *err)
+static pasta_status serve(const struct collect_study *study, struct opened *o, const struct pasta_listener *listener, struct pasta_err *err)
 {
     const struct pasta_study_service service = {
         .design = &o->design, .settings = &study->context->config.study, .rollouts = o->rollouts, .prompts = o->prompts.items,
         .n_prompts = (uint32_t)o->prompts.n, .consent = o->consent.data, .dir = study->context->out, .listener = listener,
         .listening = listening, .ctx = study->context};
-    return pasta_study_serve(&service, err);
+    pasta_status status = services_begin(study->context, &o->backends, err);
+    if (status != PASTA_OK)
+        return status;
+    take_backends(study->context, o);
+    status = pasta_study_serve(&service, err);
+    return status == PASTA_OK ? pasta_backends_finish(o->backends, err) : status;
 }
 
 static pasta_status plan(const struct opened *o, const struct pasta_context *context)

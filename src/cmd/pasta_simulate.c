@@ -1,4 +1,4 @@
-/* pasta-simulate: trajectories of a simulated user, a type of the trained user model, against a baseline agent in the sketch world. */
+/* pasta-simulate: trajectories of a simulated user, a type of the trained user model, against a baseline agent. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +12,10 @@
 #include "pasta/io/file.h"
 #include "pasta/io/manifest.h"
 #include "pasta/tensor/pt.h"
-#include "pasta/world/sketch.h"
 #include "plan.h"
 #include "record_files.h"
 #include "run_stamp.h"
+#include "services.h"
 #include "simulate_encoder.h"
 #include "simulate_fidelity.h"
 #include "simulate_people.h"
@@ -35,7 +35,7 @@ struct worker {
 
 struct simulate {
     struct pasta_context *context;
-    struct pasta_sketch *sketch;
+    struct pasta_backends *backends; /* NULL with `replay` */
     struct pasta_prompts prompts;
     struct pasta_collected found; /* what the finished run wrote */
     struct pasta_user_model *model;
@@ -95,8 +95,12 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
     const struct pasta_world_settings *world = &context->config.world;
     struct pasta_manifest *manifest = pasta_manifest_new(context->command->name, context->argc, context->argv, &context->config);
     struct pasta_str headline = {0};
+    struct pasta_stamp_input service_inputs[SERVICES_INPUTS];
     pasta_status status;
 
+    services_stamp(&context->config, service_inputs);
+    if (s->backends)
+        services_note(s->backends, manifest);
     torch_manifest(manifest);
     if ((status = fidelity_headline(user_model_path, true, &headline, err)) != PASTA_OK)
         goto out;
@@ -111,6 +115,7 @@ static pasta_status finish(struct simulate *s, struct pasta_err *err)
         (status = pasta_manifest_input(manifest, user_model_path, err)) != PASTA_OK ||
         (users_path && (status = pasta_manifest_input(manifest, users_path, err)) != PASTA_OK) ||
         (model_path && *model_path && (status = pasta_manifest_input(manifest, model_path, err)) != PASTA_OK) ||
+        (s->backends && (status = pasta_stamp_manifest(service_inputs, SERVICES_INPUTS, manifest, err)) != PASTA_OK) ||
         (*world->lexicon && (status = pasta_manifest_input(manifest, world->lexicon, err)) != PASTA_OK) ||
         (*world->raters && (status = pasta_manifest_input(manifest, world->raters, err)) != PASTA_OK) ||
         (status = pasta_manifest_output(manifest, context->out, "sessions.jsonl", err)) != PASTA_OK ||
@@ -132,6 +137,20 @@ static pasta_status plan_replay(const struct simulate *s)
     return PASTA_OK;
 }
 
+/* To play a session would be to ask services. */
+static pasta_status plan_services(const struct simulate *s)
+{
+    const struct pasta_config *config = &s->context->config;
+    const struct pasta_agent_settings *agent = &config->agent;
+    const double turns = (double)(config->simulate.sessions * agent->horizon), images = turns * (double)(agent->slate * agent->images);
+    const struct pasta_plan_row rows[] = {
+        {"user_types", "", s->model->n_types}, {"prompts", "", (double)s->prompts.n}, {"sessions", "", (double)config->simulate.sessions},
+        {"turns", "", turns}, {"chat_requests", "at least", services_chat(config) ? turns : 0},
+        {"image_requests", "", services_images(config) ? images : 0}, {"images_encoded", "", images}};
+    pasta_plan_print(rows, sizeof rows / sizeof *rows, s->context->json);
+    return PASTA_OK;
+}
+
 static pasta_status plan(struct simulate *s, struct pasta_err *err)
 {
     const struct pasta_simulate_settings *set = &s->context->config.simulate;
@@ -141,6 +160,8 @@ static pasta_status plan(struct simulate *s, struct pasta_err *err)
     double image_bytes;
     const double began = pasta_now();
 
+    if (services_used(&s->context->config))
+        return plan_services(s);
     s->workers[0].rollout.image_root = NULL;
     pasta_status status = session_line(s, 0, 0, &line, err);
     const double seconds = pasta_now() - began;
@@ -167,14 +188,60 @@ static pasta_status report(const struct simulate *s, struct pasta_err *err)
     const bool json = s->context->json;
     struct pasta_str text = {0};
     pasta_collected_print(&s->found, json, &text);
-    if (json) {
-        text.length -= strlen("}\n"); /* reopened */
+    if (json)
+        text.data[text.length -= strlen("}\n")] = '\0'; /* reopened */
+    pasta_status status = services_report(s->context->out, json, &text, err);
+    if (json)
         pasta_str_add(&text, ",\"fidelity\":");
-    }
-    const pasta_status status = fidelity_headline(user_model_path, json, &text, err);
+    if (status == PASTA_OK)
+        status = fidelity_headline(user_model_path, json, &text, err);
     if (status == PASTA_OK)
         printf(json ? "%s}\n" : "%s", text.data);
     pasta_str_release(&text);
+    return status;
+}
+
+static void worker_init(struct worker *w, const struct simulate *s)
+{
+    const struct pasta_config *config = &s->context->config;
+    if (s->replay) {
+        w->user = pasta_simulated_user_new(s->model, s->people, replay_embedder(s->replay));
+        w->rollout = (struct pasta_rollout){.settings = &config->agent, .seed = config->seed};
+        return;
+    }
+    const struct pasta_t2i t2i = pasta_backends_t2i(s->backends);
+    w->eyes = eyes_new(s->clip, t2i, s->texts);
+    w->user = pasta_simulated_user_new(s->model, s->people, eyes_embedder(w->eyes));
+    w->rollout = (struct pasta_rollout){
+        .settings = &config->agent, .generator = pasta_backends_generator(s->backends), .t2i = t2i,
+        .policy = pasta_policy_named(config->simulate.agent), .rater = pasta_simulated_user_rater(w->user), .seed = config->seed,
+        .image_root = config->simulate.save_images ? s->context->out : NULL};
+}
+
+static void workers_free(struct simulate *s)
+{
+    for (int i = 0; s->workers && i < s->context->threads; i++) {
+        pasta_simulated_user_free(s->workers[i].user);
+        eyes_free(s->workers[i].eyes);
+    }
+    free(s->workers);
+    s->workers = NULL;
+}
+
+static void workers_make(struct simulate *s)
+{
+    workers_free(s);
+    s->workers = pasta_calloc((size_t)s->context->threads, sizeof *s->workers);
+    for (int i = 0; i < s->context->threads; i++)
+        worker_init(&s->workers[i], s);
+}
+
+/* The run's folder is ours: what services reply is kept from here on. */
+static pasta_status begin(struct simulate *s, struct pasta_err *err)
+{
+    const pasta_status status = s->backends ? services_begin(s->context, &s->backends, err) : PASTA_OK;
+    if (status == PASTA_OK)
+        workers_make(s);
     return status;
 }
 
@@ -188,20 +255,21 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     char *images = pasta_path_join(features_path ? features_path : "", "image.safetensors");
     char *texts = pasta_path_join(features_path ? features_path : "", "text.safetensors");
     char *index = pasta_path_join(features_path ? features_path : "", "index.jsonl");
-    const struct pasta_stamp_input inputs[] = {{"prompts", prompts_path ? prompts_path : ""}, {"replay", replay_path ? replay_path : ""},
-                                               {"images", features_path ? images : ""}, {"texts", features_path ? texts : ""},
-                                               {"index", features_path ? index : ""}, {"lexicon", world->lexicon}, {"raters", world->raters},
-                                               {"user_model", weights}, {"user_model_config", shape},
-                                               {users, users_path ? users_path : ""}};
+    struct pasta_stamp_input inputs[10 + SERVICES_INPUTS] = {
+        {"prompts", prompts_path ? prompts_path : ""}, {"replay", replay_path ? replay_path : ""}, {"images", features_path ? images : ""},
+        {"texts", features_path ? texts : ""}, {"index", features_path ? index : ""}, {"lexicon", world->lexicon}, {"raters", world->raters},
+        {"user_model", weights}, {"user_model_config", shape}, {users, users_path ? users_path : ""}};
     bool complete = false;
     pasta_status status;
 
+    services_stamp(&context->config, inputs + 10);
     if ((status = pasta_run_dir(context->out, context->force, context->resume, owned, &complete, err)) == PASTA_OK)
         status = pasta_run_stamp(context, inputs, (int)(sizeof inputs / sizeof *inputs), err);
     if (status == PASTA_OK && complete) {
         pasta_info("'%s' is complete: nothing to do", context->out);
         status = pasta_collected_scan(context->out, NULL, &s->found, err);
-    } else if (status == PASTA_OK && (status = work(s, err)) == PASTA_OK) {
+    } else if (status == PASTA_OK && (status = begin(s, err)) == PASTA_OK && (status = work(s, err)) == PASTA_OK &&
+               (!s->backends || (status = pasta_backends_finish(s->backends, err)) == PASTA_OK)) {
         status = finish(s, err);
     }
     free(weights);
@@ -211,23 +279,6 @@ static pasta_status simulate(struct simulate *s, struct pasta_err *err)
     free(texts);
     free(index);
     return status == PASTA_OK ? report(s, err) : status;
-}
-
-static void worker_init(struct worker *w, const struct simulate *s)
-{
-    const struct pasta_config *config = &s->context->config;
-    if (s->replay) {
-        w->user = pasta_simulated_user_new(s->model, s->people, replay_embedder(s->replay));
-        w->rollout = (struct pasta_rollout){.settings = &config->agent, .seed = config->seed};
-        return;
-    }
-    const struct pasta_t2i t2i = pasta_sketch_t2i(s->sketch);
-    w->eyes = eyes_new(s->clip, t2i, s->texts);
-    w->user = pasta_simulated_user_new(s->model, s->people, eyes_embedder(w->eyes));
-    w->rollout = (struct pasta_rollout){
-        .settings = &config->agent, .generator = pasta_sketch_generator(s->sketch), .t2i = t2i,
-        .policy = pasta_policy_named(config->simulate.agent), .rater = pasta_simulated_user_rater(w->user), .seed = config->seed,
-        .image_root = config->simulate.save_images ? s->context->out : NULL};
 }
 
 static pasta_status load_people(struct simulate *s, struct pasta_err *err)
@@ -251,7 +302,7 @@ static pasta_status load_world(struct simulate *s, struct pasta_err *err)
         (status = pasta_user_model_fits(s->model, pasta_clip_hash(s->clip), pasta_clip_dim(s->clip), user_model_path, err)) != PASTA_OK)
         return status;
     s->texts = text_memory_new();
-    return pasta_sketch_open(&config->world, &config->agent, &s->sketch, err);
+    return services_open(s->context, &s->backends, err);
 }
 
 static pasta_status load_replay(struct simulate *s, struct pasta_err *err)
@@ -271,39 +322,38 @@ static pasta_status load(struct simulate *s, struct pasta_err *err)
         (status = load_people(s, err)) != PASTA_OK ||
         (status = replay_path ? load_replay(s, err) : load_world(s, err)) != PASTA_OK)
         return status;
-    s->workers = pasta_calloc((size_t)s->context->threads, sizeof *s->workers);
-    for (int i = 0; i < s->context->threads; i++)
-        worker_init(&s->workers[i], s);
+    workers_make(s);
     return pasta_rollout_check(&s->workers[0].rollout, err);
 }
 
 static void release(struct simulate *s)
 {
-    for (int i = 0; s->workers && i < s->context->threads; i++) {
-        pasta_simulated_user_free(s->workers[i].user);
-        eyes_free(s->workers[i].eyes);
-    }
-    free(s->workers);
+    workers_free(s);
     free(s->posteriors);
     text_memory_free(s->texts);
     replay_close(s->replay);
     pasta_clip_free(s->clip);
     pasta_user_model_free(s->model);
-    pasta_sketch_close(s->sketch);
+    pasta_backends_close(s->backends);
     pasta_prompts_release(&s->prompts);
 }
 
-/* --fidelity and --replay take their images from a feature pack, and know their prompts. */
+/* --fidelity and --replay of sessions take their images from a feature pack, and know their prompts. */
 static pasta_status check_flags(const struct pasta_context *context, struct pasta_err *err)
 {
+    if (replay_path && !features_path && !fidelity_path && services_used(&context->config)) { /* then it is a cassette */
+        services.replay = replay_path;
+        replay_path = NULL;
+    }
     const char *mode = fidelity_path ? "fidelity" : "replay";
     const struct { const char *flag, *value; } others[] = {
-        {"prompts", prompts_path}, {"model", model_path}, {"replay", fidelity_path ? replay_path : NULL},
+        {"prompts", prompts_path}, {"model", model_path}, {"record", services.record}, {"replay", fidelity_path ? replay_path : NULL},
         {"users", fidelity_path ? users_path : NULL}, {"user", fidelity_path ? user_id : NULL}};
     if (!fidelity_path && !replay_path)
         return features_path ? pasta_fail(err, PASTA_ERR_USAGE, "--features: expected --replay or --fidelity with it") : PASTA_OK;
     if (!features_path)
-        return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected --features with the embeddings of its images", mode);
+        return pasta_fail(err, PASTA_ERR_USAGE, "--%s: expected --features with the embeddings of its images%s", mode,
+                          fidelity_path ? "" : ", or a service (generator.kind, t2i.kind) whose cassette it is");
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].value)
             return pasta_fail(err, PASTA_ERR_USAGE, "--%s: not with --%s", others[i].flag, mode);
@@ -349,8 +399,9 @@ static const struct pasta_option options[] = {
     {"model", PASTA_OPT_STRING, &model_path, "DIR", "the encoder it was trained with; default: its own encoder/, else embed.model", NULL},
     {"fidelity", PASTA_OPT_STRING, &fidelity_path, "FILE", "no trajectories: compare with these held-out sessions of real people, one answer "
      "ahead; in USER-MODEL/fidelity later runs find and quote it", NULL},
-    {"replay", PASTA_OPT_STRING, &replay_path, "FILE", "answer the slates of these recorded sessions, from --features: nothing is drawn or "
-     "encoded", NULL},
+    {"replay", PASTA_OPT_STRING, &replay_path, "FILE", "with --features: answer the slates of these recorded sessions, nothing is drawn or "
+     "encoded; without: take services' replies from this cassette, nothing goes over the network", NULL},
+    SERVICES_RECORD,
     {"features", PASTA_OPT_STRING, &features_path, "DIR", "feature pack of their images and prompts (pasta-embed)", NULL},
     RECORDS_SKIP_BAD,
     {"prompts", PASTA_OPT_STRING, &prompts_path, "FILE", "initial prompts: .txt, .tsv or .jsonl, also .gz (data/prompts/sketch.txt)", NULL},

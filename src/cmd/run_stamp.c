@@ -12,11 +12,14 @@
 static pasta_status describe(const struct pasta_context *context, const struct pasta_stamp_input *inputs, int n_inputs,
                              struct pasta_str *out, struct pasta_err *err)
 {
-    struct pasta_config config = context->config; /* a view: the strings stay the context's */
+    struct pasta_config config = context->config, defaults; /* a view: the strings stay the context's */
+    pasta_config_init(&defaults);
     config.threads = 0;
     config.study.preparers = config.study.connections = 0; /* how a study is served, not what it is */
     config.study.requests_per_minute = 0;
     config.study.public_url = "";
+    config.http = defaults.http;
+    config.generator.url = config.t2i.url = "";
 
     pasta_str_printf(out, "{\n\"program\": \"%s\",\n\"version\": \"%s\",\n", context->command->name, pasta_version());
     for (int i = 0; i < n_inputs; i++) {
@@ -25,14 +28,17 @@ static pasta_status describe(const struct pasta_context *context, const struct p
         if (!*inputs[i].path)
             continue;
         const pasta_status status = known ? PASTA_OK : pasta_sha256_file(inputs[i].path, hex, err);
-        if (status != PASTA_OK)
+        if (status != PASTA_OK) {
+            pasta_config_release(&defaults);
             return status;
+        }
         pasta_json_put_str(out, inputs[i].name);
         pasta_str_printf(out, ": \"%s\",\n", known ? inputs[i].path + strlen(PASTA_STAMP_HASH) : hex);
     }
     pasta_str_add(out, "\"config\": ");
     pasta_config_print(&config, out);
     pasta_str_add(out, "}\n");
+    pasta_config_release(&defaults);
     return PASTA_OK;
 }
 
@@ -72,5 +78,14 @@ pasta_status pasta_run_stamp(const struct pasta_context *context, const struct p
     pasta_str_release(&now);
     pasta_str_release(&before);
     free(path);
+    return status;
+}
+
+pasta_status pasta_stamp_manifest(const struct pasta_stamp_input *inputs, int n_inputs, struct pasta_manifest *manifest, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (int i = 0; i < n_inputs && status == PASTA_OK; i++)
+        if (*inputs[i].path && !pasta_starts_with(inputs[i].path, PASTA_STAMP_HASH))
+            status = pasta_manifest_input(manifest, inputs[i].path, err);
     return status;
 }

@@ -1,11 +1,12 @@
 /* run_stamp.h: settings.json, what a resumable run was started with, so that --resume never mixes two runs in one folder.
  *
- * Holds the program and its version, the resolved configuration (less the number of threads, on which no byte depends) and the SHA-256 of
- * each input.
+ * Holds the program and its version, the resolved configuration and the SHA-256 of each input; of the configuration not what no byte depends
+ * on: the number of threads, and how and at which address services are asked (http.*, generator.url, t2i.url).
  */
 #ifndef PASTA_CMD_RUN_STAMP_H
 #define PASTA_CMD_RUN_STAMP_H
 #include "pasta/base/options.h"
+#include "pasta/io/manifest.h"
 
 #define PASTA_STAMP_HASH "sha256:"
 struct pasta_stamp_input {
@@ -14,4 +15,7 @@ struct pasta_stamp_input {
 /* Writes DIR/settings.json where there is none yet, else compares: a difference is PASTA_ERR_USAGE that shows the first line of it. */
 pasta_status pasta_run_stamp(const struct pasta_context *context, const struct pasta_stamp_input *inputs, int n_inputs,
                              struct pasta_err *err) PASTA_MUST_CHECK;
+/* The inputs that are files, for the manifest. */
+pasta_status pasta_stamp_manifest(const struct pasta_stamp_input *inputs, int n_inputs, struct pasta_manifest *manifest,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -13,9 +13,19 @@ static bool asks(const char *kind)
     return strcmp(kind, "sketch") != 0 && strcmp(kind, "library") != 0;
 }
 
+bool services_chat(const struct pasta_config *config)
+{
+    return asks(config->generator.kind);
+}
+
+bool services_images(const struct pasta_config *config)
+{
+    return asks(config->t2i.kind);
+}
+
 bool services_used(const struct pasta_config *config)
 {
-    return asks(config->generator.kind) || asks(config->t2i.kind);
+    return services_chat(config) || services_images(config);
 }
 
 pasta_status services_open(const struct pasta_context *context, struct pasta_backends **out, struct pasta_err *err)
@@ -27,11 +37,20 @@ pasta_status services_open(const struct pasta_context *context, struct pasta_bac
         return pasta_fail(err, PASTA_ERR_USAGE, "%s: expected a service (generator.kind, t2i.kind) whose replies are in it", flag);
     if (services.record && services.replay)
         return pasta_fail(err, PASTA_ERR_USAGE, "--record: not with --replay, whose cassette has it all");
-    char *cache = *config->http.cache || !context->out ? pasta_strdup(config->http.cache) : pasta_path_join(context->out, "cache");
-    const struct pasta_service_files files = {
-        .cache = services.replay || context->dry_run || !*cache ? NULL : cache, .record = context->dry_run ? NULL : services.record,
-        .replay = services.replay, .resume = context->resume};
-    const pasta_status status = pasta_backends_open(config, &files, out, err);
+    return pasta_backends_open(config, &(struct pasta_service_files){.replay = services.replay}, out, err);
+}
+
+pasta_status services_begin(const struct pasta_context *context, struct pasta_backends **b, struct pasta_err *err)
+{
+    const char *set = context->config.http.cache;
+    if (!services_used(&context->config))
+        return PASTA_OK;
+    char *cache = *set ? pasta_strdup(set) : pasta_path_join(context->out, "cache");
+    const struct pasta_service_files files = {.cache = cache, .record = services.record, .replay = services.replay,
+                                              .resume = context->resume};
+    pasta_backends_close(*b);
+    *b = NULL;
+    const pasta_status status = pasta_backends_open(&context->config, &files, b, err);
     free(cache);
     return status;
 }
@@ -40,8 +59,8 @@ pasta_status services_check_sketch_raters(const struct pasta_config *config, str
 {
     if (strcmp(config->t2i.kind, "sketch") == 0)
         return PASTA_OK;
-    return pasta_fail(err, PASTA_ERR_USAGE, "t2i.kind=%s: expected sketch with sketch raters, who judge what the sketch world would draw and not "
-                      "what is shown; such images are for people (--serve) and for simulated users (pasta-simulate)", config->t2i.kind);
+    return pasta_fail(err, PASTA_ERR_USAGE, "t2i.kind=%s: expected sketch with sketch raters, who judge what the sketch world would draw, not what "
+                      "is shown; such images are for people (--serve) and for simulated users (pasta-simulate)", config->t2i.kind);
 }
 
 /* --- what the run is of ------------------------------------------------------------------------------- */
@@ -58,23 +77,13 @@ void services_stamp(const struct pasta_config *config, struct pasta_stamp_input 
     out[2] = (struct pasta_stamp_input){"cassette", services.replay ? services.replay : ""};
 }
 
-pasta_status services_manifest(const struct pasta_config *config, const struct pasta_backends *b, struct pasta_manifest *manifest,
-                               struct pasta_err *err)
+void services_note(const struct pasta_backends *b, struct pasta_manifest *manifest)
 {
-    struct pasta_stamp_input inputs[SERVICES_INPUTS];
     struct pasta_str counts = {0};
-    pasta_status status = PASTA_OK;
-
-    services_stamp(config, inputs);
-    for (int i = 0; i < SERVICES_INPUTS && status == PASTA_OK; i++)
-        if (*inputs[i].path)
-            status = pasta_manifest_input(manifest, inputs[i].path, err);
-    if (status == PASTA_OK)
-        pasta_backends_counts(b, &counts);
+    pasta_backends_counts(b, &counts);
     if (counts.data)
         pasta_manifest_note(manifest, "services", counts.data);
     pasta_str_release(&counts);
-    return status;
 }
 
 /* --- what it says at the end -------------------------------------------------------------------------- */
@@ -96,7 +105,8 @@ static void put_numbers(const cJSON *object, struct pasta_str *out)
 
 pasta_status services_report(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err)
 {
-    static const struct { const char *key, *label; } parts[] = {{NULL, "services      "}, {"generator", "generator     "}, {"t2i", "images from   "}};
+    static const struct { const char *key, *label; } parts[] = {
+        {NULL, "services      "}, {"generator", "generator     "}, {"t2i", "t2i           "}};
     char *path = pasta_path_join(dir, "manifest.json");
     cJSON *manifest = NULL;
 

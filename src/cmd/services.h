@@ -21,19 +21,23 @@ extern struct services services;
 #define SERVICES_REPLAY \
     {"replay", PASTA_OPT_STRING, &services.replay, "FILE", "take services' replies from this cassette: nothing goes over the network", NULL}
 
-/* Opens the back ends that the configuration names. No file is written before the first reply. PASTA_ERR_USAGE for a cassette without a
- * service. */
+/* Are candidates, images, either of them asked for over HTTP? */
+bool services_chat(const struct pasta_config *config);
+bool services_images(const struct pasta_config *config);
+bool services_used(const struct pasta_config *config);
+/* Opens the back ends that the configuration names, without a file: to check the settings, and for what needs no reply. PASTA_ERR_USAGE for a
+ * cassette without a service. */
 pasta_status services_open(const struct pasta_context *context, struct pasta_backends **out, struct pasta_err *err) PASTA_MUST_CHECK;
-bool services_used(const struct pasta_config *config); /* is anything asked over HTTP? */
-/* PASTA_ERR_USAGE where sketch raters would judge images that are not the sketch world's: they know what it draws, not what is shown. */
+/* Once the run's folder is ours: opens them anew with cache and cassettes, in place of *b. What was taken from *b is to be taken again. */
+pasta_status services_begin(const struct pasta_context *context, struct pasta_backends **b, struct pasta_err *err) PASTA_MUST_CHECK;
+/* PASTA_ERR_USAGE where sketch raters would judge images that are not the sketch world's: they see what it would draw, not what is shown. */
 pasta_status services_check_sketch_raters(const struct pasta_config *config, struct pasta_err *err) PASTA_MUST_CHECK;
 
 enum { SERVICES_INPUTS = 3 };
 /* The template, the library's index and the cassette, known by their bytes. */
 void services_stamp(const struct pasta_config *config, struct pasta_stamp_input out[SERVICES_INPUTS]);
-/* Inputs, and a note "services" with the counts of this process. */
-pasta_status services_manifest(const struct pasta_config *config, const struct pasta_backends *b, struct pasta_manifest *manifest,
-                               struct pasta_err *err) PASTA_MUST_CHECK;
+/* A note "services" with the counts of this process. */
+void services_note(const struct pasta_backends *b, struct pasta_manifest *manifest);
 /* What the finished run's manifest notes of its services, appended: a line to read, or, within an object, ,"services":{...}. Nothing where there
  * were none. */
 pasta_status services_report(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "pasta/agent/image_store.h"
 #include "pasta/agent/slate.h"
 #include "pasta/base/rng.h"
+#include "pasta/base/threads.h"
 
 #define SEED_BITS 53 /* JSON numbers keep integers up to here */
 
@@ -84,21 +85,41 @@ static pasta_status seed_images(const struct pasta_rollout *r, uint32_t index, u
 static pasta_status fill_column(const struct pasta_rollout *r, uint32_t index, uint32_t number, int place, struct pasta_arena *arena,
                                 struct pasta_column *column, struct pasta_err *err)
 {
-    const pasta_status seeded = seed_images(r, index, number, place, column, err);
-    if (seeded != PASTA_OK)
-        return seeded;
-    for (int m = 0; m < column->n_images; m++) {
-        struct pasta_image_ref *image = &column->images[m];
+    const pasta_status status = seed_images(r, index, number, place, column, err);
+    for (int m = 0; m < column->n_images && status == PASTA_OK; m++) {
         char id[65];
-        pasta_image_id(&r->t2i, column->prompt, image->seed, id);
-        image->id = pasta_arena_strdup(arena, id);
-        if (r->image_root) {
-            const pasta_status status = pasta_image_save(&r->t2i, column->prompt, image->seed, id, r->image_root, err);
-            if (status != PASTA_OK)
-                return status;
-        }
+        pasta_image_id(&r->t2i, column->prompt, column->images[m].seed, id);
+        column->images[m].id = pasta_arena_strdup(arena, id);
     }
-    return PASTA_OK;
+    return status;
+}
+
+struct drawing { /* the images of a slate, M a column */
+    const struct pasta_rollout *rollout;
+    const struct pasta_turn *turn;
+};
+
+static pasta_status save_one(void *ctx, int64_t item, int worker, struct pasta_err *err)
+{
+    const struct drawing *d = ctx;
+    const int64_t each = d->rollout->settings->images;
+    const struct pasta_column *column = &d->turn->columns[item / each];
+    const struct pasta_image_ref *image = &column->images[item % each];
+    (void)worker;
+    return pasta_image_save(&d->rollout->t2i, column->prompt, image->seed, image->id, d->rollout->image_root, err);
+}
+
+static pasta_status save_images(const struct pasta_rollout *r, const struct pasta_turn *turn, struct pasta_err *err)
+{
+    struct drawing d = {r, turn};
+    pasta_status status = PASTA_OK;
+    const int64_t n = turn->n_columns * r->settings->images;
+
+    if (r->at_once > 1)
+        return pasta_parallel_for(n, r->at_once, save_one, &d, err);
+    for (int64_t i = 0; i < n && status == PASTA_OK; i++)
+        status = save_one(&d, i, 0, err);
+    return status;
 }
 
 static pasta_status check_answer(const struct pasta_turn *turn, const struct pasta_answer *answer, struct pasta_err *err)
@@ -140,6 +161,8 @@ pasta_status pasta_rollout_slate(const struct pasta_rollout *r, const struct pas
         if ((status = fill_column(r, index, number, l, arena, column, err)) != PASTA_OK)
             return status;
     }
+    if (r->image_root && (status = save_images(r, &turn, err)) != PASTA_OK)
+        return status;
     *out = turn;
     return PASTA_OK;
 }

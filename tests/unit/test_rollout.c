@@ -294,6 +294,49 @@ static void images_are_saved_once(void **state)
     free(root);
 }
 
+/* A slow t2i: the images of a slate are drawn while others are. */
+static int drawing, most_at_once;
+
+static pasta_status slow_draw(void *ctx, const char *prompt, uint64_t seed, struct pasta_image *out, struct pasta_err *err)
+{
+    const int now = __atomic_add_fetch(&drawing, 1, __ATOMIC_SEQ_CST);
+    (void)ctx;
+    for (int most = most_at_once; now > most && !__atomic_compare_exchange_n(&most_at_once, &most, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); )
+        ;
+    for (int i = 0; i < 1000 && __atomic_load_n(&drawing, __ATOMIC_SEQ_CST) < 2 && most_at_once < 2; i++)
+        usleep(1000); /* until another comes */
+    const pasta_status status = fake_draw(NULL, prompt, seed, out, err);
+    __atomic_sub_fetch(&drawing, 1, __ATOMIC_SEQ_CST);
+    return status;
+}
+
+static void images_of_a_slate_are_drawn_at_once(void **state)
+{
+    (void)state;
+    struct pasta_rollout rollout = make_rollout();
+    char *root = temporary_folder(), *command = pasta_asprintf("rm -r '%s'", root);
+    struct pasta_arena arena = {0};
+    struct pasta_session s;
+
+    rollout.t2i.draw = slow_draw;
+    rollout.image_root = root;
+    rollout.at_once = 4;
+    play(&rollout, &arena, &s);
+    assert_in_range(most_at_once, 2, 4);
+    for (int t = 0; t < s.n_turns; t++)
+        for (int l = 0; l < 4; l++)
+            for (int m = 0; m < 3; m++) {
+                char *name = pasta_image_name(s.turns[t].columns[l].images[m].id), *path = pasta_path_join(root, name);
+                assert_true(pasta_file_exists(path));
+                free(name);
+                free(path);
+            }
+    assert_int_equal(system(command), 0);
+    pasta_arena_release(&arena);
+    free(command);
+    free(root);
+}
+
 static void a_folder_that_cannot_be_made_is_an_error(void **state)
 {
     (void)state;
@@ -316,6 +359,7 @@ int main(void)
         cmocka_unit_test(slate_is_short_where_prompts_are_few),
         cmocka_unit_test(raters_are_dealt_evenly),
         cmocka_unit_test(images_are_saved_once),
+        cmocka_unit_test(images_of_a_slate_are_drawn_at_once),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

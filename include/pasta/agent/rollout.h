@@ -34,6 +34,7 @@ struct pasta_rollout {
     struct pasta_rater rater;
     uint64_t seed;          /* below 2^53 */
     const char *image_root; /* images are saved as image_root/images/ab/ID.png; NULL: not saved */
+    int at_once;            /* images of a slate that are drawn and saved at once, for models that are waited for; 0: one after the other */
 };
 
 /* PASTA_ERR_USAGE for settings that no session can be played with: a seed that records cannot keep, or candidates that do not fall into

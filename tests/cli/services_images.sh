@@ -18,6 +18,7 @@ for kind in automatic1111 sdcpp openai; do
     server $kind --trouble no-image
     run 0 simulate $kind "${chat[@]}" --set "generator.url=http://127.0.0.1:$port/v1" --threads 2 --record "$work/$kind.gz" --out "$work/$kind"
     again=$([ $kind = openai ] && echo 16 || echo 32) # without a seed a column's two images are the same question, which is new only once
+    [ "$(grep -cE 'images/generations|txt2img' "$work/$kind.log")" = $((32 + again)) ] || fail "$kind: two seeds are one question"
     [ "$(number $kind images)" -ge 32 ] && [ "$(number $kind asked_again)" = $again ] || fail "$kind: $(number $kind asked_again) were asked for again"
     stop_server
     for threads in $([ $kind = sdcpp ] && echo 1 2 || echo 2); do

@@ -63,6 +63,8 @@ FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH    = $(BUILD)/bench
 PEER     = $(BUILD)/peer
+BROWSER_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/browser/*.c))
+BROWSER  = $(BUILD)/browser-test
 SUPPORT_C = $(sort $(wildcard tests/support/*.c))
 SUPPORT  = $(foreach f,$(SUPPORT_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(f)))))
 
@@ -71,7 +73,7 @@ SUPPORT  = $(foreach f,$(SUPPORT_C),$(BUILD)/$(subst _,-,$(basename $(notdir $(f
 
 all: $(BINS) $(MODULE) ## build every binary (the default)
 
-tests: $(TESTS) $(FUZZ) $(BENCH) $(PEER) $(SUPPORT) $(MODULE) ## build the C tests
+tests: $(TESTS) $(FUZZ) $(BENCH) $(PEER) $(BROWSER) $(SUPPORT) $(MODULE) ## build the C tests
 
 # Objects depend on a stamp that changes with the flags, so a changed flag rebuilds.
 STAMP := $(BUILD)/flags
@@ -131,6 +133,8 @@ $(BENCH): $(BENCH_OBJ) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 $(PEER): $(BUILD)/tests/peer/peer.o $(LIB) | $(MODULE)
 	$(CXX) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+$(BROWSER): $(BROWSER_OBJ) $(LIB)
+	$(CXX) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lm -o $@
 # What tests talk to: servers that misbehave, raters.
 $(SUPPORT): $(BUILD)/%: $(BUILD)/tests/support/$$(subst -,_,%).o $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ $(PKG_LIBS) -lm -o $@
@@ -168,5 +172,5 @@ clean: ## remove the objects of this configuration
 help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d \
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d $(BROWSER_OBJ:.o=.d) \
          $(SUPPORT_C:%.c=$(BUILD)/%.d)

@@ -86,7 +86,8 @@ function count_seconds() {
   }, 5000);
 }
 
-const identity = (state) => `${state.phase} ${state.step === undefined ? '' : state.step}`;
+/* Steps are counted in each session anew, so a slate is known by its images too. */
+const identity = (state) => [state.phase, state.step, ...(state.columns || []).map((column) => column.images[0])].join(' ');
 
 function show(state, remark = '') {
   if (!phases[state.phase]) state = { phase: 'broken', title: 'This page is out of date', text: 'The server says something that it does not know.' };

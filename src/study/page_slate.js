@@ -13,7 +13,7 @@ let slate = null;  // the server's state, or null
 let ask = {};      // what is asked for
 let cards = [];    // of each column: { card, input, images: [img], sources: [address] }
 let choice;        // index, null for none of them, undefined before there is one
-let chosen_at = 0;
+let chosen_at = -Infinity;
 let judged;        // the choice that comparison and rating were given for
 let ready = false; // the images are there
 let locked = false; // sent, and not yet acknowledged
@@ -247,7 +247,7 @@ function write_lead() {
   $('task-text').textContent = slate.task || '';
   $('task').hidden = checks || !slate.task;
   $('remark').hidden = !checks && !slate.again;
-  $('remark').textContent = checks ? 'This is a check that somebody is looking. Nothing else is asked for here.'
+  $('remark').textContent = checks ? 'Nothing else is asked for here.'
     : slate.again ? 'You have seen these images before. Choose as you feel now; nothing else is asked for here.' : '';
 }
 
@@ -267,6 +267,7 @@ export async function show_slate(state, { change, send }) {
   $('critique').hidden = !ask.critique;
   $('help-none').hidden = !ask.none;
   form.dataset.asks = ['versus', 'rating', 'critique'].filter((id) => !$(id).hidden).join(' ');
+  form.dataset.kind = state.instruction ? 'attention' : state.again ? 'again' : 'turn';
   form.dataset.ready = 'false';
   if (!$('versus').hidden) show_previous(state.previous);
   const draft = read_draft(), last = Math.min(9, cards.length);
@@ -310,7 +311,7 @@ export function unlock() {
 make_rating();
 form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });
 for (const name of ['versus', 'rating']) {
-  let before = null, at = 0; // what was checked when pointer or key went down, so that the same again takes it back
+  let before = null, at = -Infinity; // what was checked when pointer or key went down, so that the same again takes it back
   const group = $(name);
   const remember = () => { before = picked(name); };
   group.addEventListener('pointerdown', remember);
@@ -349,7 +350,7 @@ export function slate_key(event, single) {
   const number = /^[0-9]$/.test(pressed) ? Number(pressed) : -1;
   if (pressed === 'Escape') {
     if (choice === undefined || locked) return false;
-    chosen_at = 0;
+    chosen_at = -Infinity;
     choose(choice);
   } else if (pressed === 'Enter') {
     if (form.contains(target)) return false; // the form does it by itself

@@ -9,7 +9,7 @@ flags() { "$bin/$1" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'; }
 keys() {
     "$bin/pasta-collect" --print-config | awk '
         { depth = match($0, /[^ ]/) / 2 }
-        match($0, /"[a-z_]+":/) { part[int(depth)] = substr($0, RSTART + 1, RLENGTH - 3)
+        match($0, /"[a-z0-9_]+":/) { part[int(depth)] = substr($0, RSTART + 1, RLENGTH - 3)
             if ($0 !~ /{$/) { name = part[1]; for (i = 2; i <= int(depth); i++) name = name "." part[i]; print name } }'
 }
 # statements FILE: its lines, those that end with a backslash joined
@@ -24,7 +24,7 @@ check_commands() {
         for flag in $(grep -oE -- '(^| )--[a-z-]+' <<<"$line" | sed 's/ *--//'); do
             grep -qx -- "$flag" "$work/$name.flags" || fail "$from: $name has no --$flag: $line"
         done
-        for key in $(grep -oE -- '--set [a-z_.]+=' <<<"$line" | sed 's/--set //; s/=$//'); do
+        for key in $(grep -oE -- '--set [a-z0-9_.]+=' <<<"$line" | sed 's/--set //; s/=$//'); do
             grep -qxF "$key" "$work/keys" || fail "$from: there is no key $key: $line"
         done
     done
@@ -32,7 +32,7 @@ check_commands() {
 
 keys >"$work/keys"
 [ "$(wc -l <"$work/keys")" -gt 80 ] || fail "only $(wc -l <"$work/keys") keys in --print-config"
-"$bin/pasta-collect" --help-config | sed -n 's/^  \([a-z_.]*\) .*/\1/p' | sort >"$work/listed"
+"$bin/pasta-collect" --help-config | sed -n 's/^  \([a-z0-9_.]*\) .*/\1/p' | sort >"$work/listed"
 sort "$work/keys" | diff - "$work/listed" >"$work/diff" || { fail "--help-config and --print-config differ"; head -5 "$work/diff"; }
 for path in "$bin"/pasta-*; do
     case $path in *.map) continue ;; esac

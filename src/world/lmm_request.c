@@ -182,20 +182,23 @@ void lmm_turn_release(struct lmm_turn *turn)
     pasta_str_release(&turn->head);
 }
 
-/* What OpenAI calls structured outputs: a list of strings for each category that is wanted, and their order. */
+/* What OpenAI calls structured outputs: a list of strings for each category that is wanted, and their order. The lists' lengths are said, or a
+ * small model may leave them empty. */
 static void put_schema(const int wanted[PASTA_CATEGORIES], struct pasta_str *out)
 {
     struct pasta_str names = {0};
+    int categories = 0;
 
     pasta_str_add(out, "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"candidates\",\"strict\":true,\"schema\":"
                        "{\"type\":\"object\",\"properties\":{");
     for (int c = 0; c < PASTA_CATEGORIES; c++)
         if (wanted[c]) {
-            pasta_str_printf(out, "\"%s\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},", pasta_category_names[c]);
-            pasta_str_printf(&names, "%s\"%s\"", names.length ? "," : "", pasta_category_names[c]);
+            pasta_str_printf(out, "\"%s\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"minItems\":%d,\"maxItems\":%d},",
+                             pasta_category_names[c], wanted[c], wanted[c]);
+            pasta_str_printf(&names, "%s\"%s\"", categories++ ? "," : "", pasta_category_names[c]);
         }
-    pasta_str_printf(out, "\"order\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":[%s]}}},\"required\":[%s,\"order\"],"
-                     "\"additionalProperties\":false}}}", names.data, names.data);
+    pasta_str_printf(out, "\"order\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":[%s]},\"minItems\":%d,\"maxItems\":%d}},"
+                     "\"required\":[%s,\"order\"],\"additionalProperties\":false}}}", names.data, categories, categories, names.data);
     pasta_str_release(&names);
 }
 

@@ -1,5 +1,5 @@
-# services.sh: what the tests of services share. Source it behind lib.sh: a server that misbehaves (tests/support/fake_services.c), keys that must
-# not be seen anywhere, and what is to be compared.
+# services.sh: what the tests of services share. Source it behind lib.sh: a server that misbehaves (tests/support/fake_services.c), keys that
+# must not be seen anywhere, and what is to be compared.
 export OPENAI_API_KEY=sk-never-seen-7c1f29 PASTA_T2I_AUTH=someone:never-seen-9d2e44 no_proxy=127.0.0.1
 unset OPENAI_BASE_URL http_proxy HTTP_PROXY all_proxy ALL_PROXY
 pid=

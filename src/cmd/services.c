@@ -59,8 +59,9 @@ pasta_status services_check_sketch_raters(const struct pasta_config *config, str
 {
     if (strcmp(config->t2i.kind, "sketch") == 0)
         return PASTA_OK;
-    return pasta_fail(err, PASTA_ERR_USAGE, "t2i.kind=%s: expected sketch with sketch raters, who judge what the sketch world would draw, not what "
-                      "is shown; such images are for people (--serve) and for simulated users (pasta-simulate)", config->t2i.kind);
+    return pasta_fail(err, PASTA_ERR_USAGE, "t2i.kind=%s: expected sketch with sketch raters, who judge what the sketch world would draw, "
+                      "not what is shown; such images are for people (--serve) and for simulated users (pasta-simulate)",
+                      config->t2i.kind);
 }
 
 /* --- what the run is of ------------------------------------------------------------------------------- */

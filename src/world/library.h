@@ -4,8 +4,8 @@
  *      "initial_prompt":"a kite","category":"expand"}
  *
  * `images` are paths relative to the index's folder, which nothing may lead out of. `initial_prompt` and `category`, both or neither, make
- * the prompt a candidate of the sessions that start from that initial prompt. A prompt may have several rows; its images are those of all of
- * them, in the order of the file, each path once.
+ * the prompt a candidate of the sessions that start from that initial prompt. A prompt may have several rows; its images are those of all
+ * of them, in the order of the file, each path once.
  */
 #ifndef PASTA_SRC_WORLD_LIBRARY_H
 #define PASTA_SRC_WORLD_LIBRARY_H

@@ -1,8 +1,8 @@
 /* lmm_request.h: requests to an OpenAI-compatible chat service, as canonical JSON: the same history gives the same bytes.
  *
  * The conversation of a turn: system, user (initial prompt, history, images of chosen columns), and in further requests the model's reply
- * and what was wrong with it. Prompts and critique are JSON strings within the messages, so that nothing in them can pass for the template's
- * words.
+ * and what was wrong with it. Prompts and critique are JSON strings within the messages, so that nothing in them can pass for words of the
+ * template.
  */
 #ifndef PASTA_SRC_WORLD_LMM_REQUEST_H
 #define PASTA_SRC_WORLD_LMM_REQUEST_H
@@ -27,7 +27,7 @@ pasta_status lmm_turn_begin(const struct lmm_asking *asking, const struct pasta_
                             struct pasta_err *err) PASTA_MUST_CHECK;
 void lmm_turn_release(struct lmm_turn *turn); /* legal on a zeroed struct */
 
-/* The body of a request, into `out`, which is replaced. `said` is the assistant's message that `section` (LMM_REPAIR, LMM_MISSING) answers to;
+/* The body of a request, into `out`, which is replaced. `said` is the assistant's message that `section` (LMM_REPAIR, LMM_MISSING) answers;
  * NULL: the first request. wanted[c]: prompts of each category; those of 0 are not in the JSON schema. seed -1: not sent. */
 void lmm_request_put(const struct lmm_turn *turn, const char *said, enum lmm_section section, const char *problem,
                      const int wanted[PASTA_CATEGORIES], int64_t seed, struct pasta_str *out);

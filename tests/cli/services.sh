@@ -1,5 +1,5 @@
-# Candidates by a chat service, from servers that misbehave: a run ends with the same bytes, or stops with one clear line, resumable; what was paid
-# for is kept, and cassettes replay without a network.
+# Candidates by a chat service, from servers that misbehave: a run ends with the same bytes, or stops with one clear line, resumable; what was
+# paid for is kept, and cassettes replay without a network.
 . tests/lib.sh
 . tests/services.sh
 config=tests/tiny.json
@@ -15,8 +15,10 @@ asked=$(requests good)
 [ "$asked" = "$(number good attempts)" ] && [ "$asked" -ge 20 ] || fail "$asked requests, and the manifest knows of $(number good attempts)"
 [ "$(sort "$work/good.log" | uniq -d | wc -l)" = 0 ] || fail "something was asked twice"
 hash=$(sha256sum <configs/candidates-1.txt | cut -d' ' -f1)
-[ "$(grep -c "\"generator\":{\"name\":\"openai/fox-1\",\"template\":\"$hash\"}" "$work/good/sessions.jsonl")" = 9 ] || fail "records do not name the template"
-grep -q "$hash" "$work/good/manifest.json" && grep -q "\"template\": \"$hash\"" "$work/good/settings.json" || fail "the template is no input"
+[ "$(grep -c "\"generator\":{\"name\":\"openai/fox-1\",\"template\":\"$hash\"}" "$work/good/sessions.jsonl")" = 9 ] ||
+    fail "records do not name the template"
+grep -q "$hash" "$work/good/manifest.json" && grep -q "\"template\": \"$hash\"" "$work/good/settings.json" ||
+    fail "the template is no input"
 grep -q 'über' "$work/good/sessions.jsonl" || fail "escapes are not undone"
 cp "$work/stdout" "$work/summary"
 cp "$work/lmm.jsonl.gz" "$work/lmm-before.gz"
@@ -68,7 +70,8 @@ run 0 collect --threads 2 --record "$work/three.jsonl.gz" --out "$work/three"
 [ "$(grep -o '"candidates":\[[^]]*an ink fox[^]]*\]' "$work/three/sessions.jsonl" | wc -l)" = 18 ] || fail "the three prompts are not used"
 stop_server
 for run in broken three; do
-    run 0 collect --set generator.attempts=$([ $run = broken ] && echo 6 || echo 4) --replay "$work/$run.jsonl.gz" --out "$work/$run-replayed"
+    run 0 collect --set generator.attempts=$([ $run = broken ] && echo 6 || echo 4) --replay "$work/$run.jsonl.gz" \
+        --out "$work/$run-replayed"
     same_records $run $run-replayed
 done
 
@@ -76,9 +79,10 @@ done
 server never --trouble never
 run 1 collect --out "$work/never"
 one_line never
-said 'turn 1: .*expected 5 prompts of each category within 4 replies .*lacking are rephrase 5, expand 5, style 2, subject 5, creative 5; refused: .* given twice'
-[ ! -e "$work/never/sessions.jsonl" ] && [ ! -e "$work/never/manifest.json" ] && [ -z "$(find "$work/never" -name '*.gz' -o -name '*-0*.jsonl')" ] ||
-    fail "something of a failed turn is left"
+said 'turn 1: .*expected 5 prompts of each category within 4 replies'
+said 'lacking are rephrase 5, expand 5, style 2, subject 5, creative 5; refused: .* given twice'
+[ ! -e "$work/never/sessions.jsonl" ] && [ ! -e "$work/never/manifest.json" ] || fail "a failed run looks finished"
+[ -z "$(find "$work/never" -name '*.gz' -o -name '*-0*.jsonl')" ] || fail "something of a failed turn is left"
 server refuse --trouble refuse
 run 1 collect --out "$work/never" --resume
 one_line refuse
@@ -94,8 +98,8 @@ same_records good never
 # A budget: stopped, and what was paid for is not paid for again. Sessions are lost with their part, their replies are not.
 server budget
 runs=0
-while "$bin/pasta-collect" "${lmm[@]}" --set "generator.url=http://127.0.0.1:$port/v1" --set http.budget=7 --threads 2 --resume --out "$work/budget" \
-    >"$work/stdout" 2>"$work/stderr"; code=$?; [ $code = 75 ] && [ $runs -lt 20 ]; do
+while collect --set http.budget=7 --threads 2 --resume --out "$work/budget" >"$work/stdout" 2>"$work/stderr"; code=$?
+    [ $code = 75 ] && [ $runs -lt 20 ]; do
     one_line budget
     said 'budget of 7 requests is spent.*--resume'
     [ ! -e "$work/budget/manifest.json" ] || fail "a stopped run has a manifest"
@@ -108,14 +112,15 @@ same_records good budget
 server budget-3 --trouble three
 code=75 runs=0
 while [ $code = 75 ] && [ $runs -lt 20 ]; do
-    collect --set http.budget=3 --set collect.sessions=2 --set collect.pairs=0 --set collect.ratings=0 --threads 1 --resume --out "$work/budget-3" \
-        >/dev/null 2>&1
+    collect --set http.budget=3 --set collect.sessions=2 --set collect.pairs=0 --set collect.ratings=0 --threads 1 --resume \
+        --out "$work/budget-3" >/dev/null 2>&1
     code=$? runs=$((runs + 1))
 done
 [ $code = 0 ] && [ "$(requests budget-3)" = 8 ] || fail "exit $code, $(requests budget-3) requests instead of 8"
 # Killed: what was written is whole, and the run goes on.
 server killed --trouble slow
-"$bin/pasta-collect" "${lmm[@]}" --set "generator.url=http://127.0.0.1:$port/v1" --record "$work/killed.jsonl.gz" --out "$work/killed" >/dev/null 2>&1 &
+"$bin/pasta-collect" "${lmm[@]}" --set "generator.url=http://127.0.0.1:$port/v1" --record "$work/killed.jsonl.gz" --out "$work/killed" \
+    >/dev/null 2>&1 &
 victim=$!
 for _ in $(seq 1000); do [ "$(requests killed)" -ge 6 ] && break; sleep 0.01; done
 kill -KILL $victim; wait $victim 2>/dev/null
@@ -134,7 +139,8 @@ refused() { # refused PATTERN OPTION...
 refused 'generator.model: expected' --set generator.kind=openai
 refused 't2i.kind=openai: expected sketch with sketch raters' --set t2i.kind=openai
 refused 'generator.url: expected http' --set generator.kind=openai --set generator.model=m --set generator.url=localhost:8080
-refused 'generator.url: expected an address without a name, a key' --set generator.kind=openai --set generator.model=m --set generator.url=http://k:s@h/v1
+refused 'generator.url: expected an address without a name, a key' --set generator.kind=openai --set generator.model=m \
+    --set generator.url=http://k:s@h/v1
 refused 'library: expected the index' --set generator.kind=library
 refused '--replay: expected a service' --replay "$work/moved.jsonl.gz"
 refused '--record: expected a service' --record "$work/x.gz"

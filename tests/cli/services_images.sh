@@ -52,7 +52,8 @@ for id in $(find "$work/collect/images" -name '*.png' | sort | head -4); do cp "
 for prompt in 'a kite' 'an owl'; do
     for category in style expand subject creative rephrase; do
         for i in 1 2; do
-            echo "{\"schema\":\"pasta.library/1\",\"prompt\":\"$prompt, $category $i\",\"images\":[\"pictures/0.png\",\"pictures/1.png\",\"pictures/2.png\"],\"initial_prompt\":\"$prompt\",\"category\":\"$category\"}"
+            echo "{\"schema\":\"pasta.library/1\",\"prompt\":\"$prompt, $category $i\",\"initial_prompt\":\"$prompt\"," \
+                "\"category\":\"$category\",\"images\":[\"pictures/0.png\",\"pictures/1.png\",\"pictures/2.png\"]}"
         done
     done
 done >"$work/library/index.jsonl"
@@ -60,10 +61,11 @@ printf 'a kite\nan owl\n' >"$work/library/prompts.txt"
 library=(--set generator.kind=library --set "library=$work/library/index.jsonl" --set agent.candidates=10 --prompts "$work/library/prompts.txt")
 run 0 "$bin/pasta-collect" --config $config "${library[@]}" --out "$work/ready"
 grep -q '"prompt":"a kite, style [12]","category":"style"' "$work/ready/sessions.jsonl" || fail "candidates of the library"
-run 0 "$bin/pasta-simulate" --config $config --user-model "$work/user" "${library[@]}" --set t2i.kind=library --set simulate.save_images=true --out "$work/ready-2"
+ready=("$bin/pasta-simulate" --config $config --user-model "$work/user" "${library[@]}" --set t2i.kind=library)
+run 0 "${ready[@]}" --set simulate.save_images=true --out "$work/ready-2"
 [ "$(find "$work/ready-2/images" -name '*.png' | wc -l)" -le 60 ] || fail "the same picture has several ids"
 grep -q "$(sha256sum <"$work/library/index.jsonl" | cut -d' ' -f1)" "$work/ready-2/manifest.json" || fail "the library is no input"
-run 3 "$bin/pasta-simulate" --config $config --user-model "$work/user" "${library[@]}" --set t2i.kind=library --set agent.images=4 --out "$work/bad-2"
+run 3 "${ready[@]}" --set agent.images=4 --out "$work/bad-2"
 said 'expected 4 images of the prompt .*, found 3'
 run 3 "$bin/pasta-collect" --config $config "${library[@]}" --set agent.candidates=15 --out "$work/bad-3"
 said 'expected 3 prompts of category "style" .*, found 2'

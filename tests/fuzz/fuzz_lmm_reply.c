@@ -1,4 +1,4 @@
-/* fuzz_lmm_reply.c: any bytes as a chat service's reply, and any text as what a model said. What is taken fits the bounds that prompts have. */
+/* fuzz_lmm_reply.c: any bytes as a chat service's reply, and any text as what a model said. What is taken keeps the bounds of prompts. */
 #include "fuzz/fuzz.h"
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* fake_services.c: language and image models over HTTP for the tests: each answer is a function of the request's body, so it does not matter in
- * which order requests come.
+/* fake_services.c: language and image models over HTTP for the tests: each answer is a function of the request's body, so it does not matter
+ * in which order requests come.
  *
  *     fake-services [--port N] [--log FILE] [--size PIXELS] [--trouble WORD]...
  *
@@ -109,8 +109,8 @@ static void put_content(const char *body, const char hex[65], bool whole, struct
         pasta_str_add(out, "{\"style\": [\"an ink fox\", \"a neon fox\", \"a pixel fox\"]}");
     } else if (is_troubled("prose")) {
         put_prompts(body, hex, 5, &json);
-        pasta_str_printf(out, "Sure! Here is what I would propose [25 prompts]:\n```json\n%.*s,\n}\n```\nShall I go on?", (int)json.length - 1,
-                         json.data);
+        pasta_str_printf(out, "Sure! Here is what I would propose [25 prompts]:\n```json\n%.*s,\n}\n```\nShall I go on?",
+                         (int)json.length - 1, json.data);
     } else {
         put_prompts(body, hex, 5, out);
     }
@@ -132,11 +132,12 @@ static void put_image(const char *form, const char hex[65], bool first, struct p
     struct pasta_image image = {size, size, pasta_malloc((size_t)size * (size_t)size * 3)};
     struct pasta_str png = {0};
     struct pasta_err err = {0};
+    const char *const texts[1][2] = {{"parameters", "the prompt, as such servers write it"}};
     for (int i = 0; i < size * size * 3; i++)
         image.pixels[i] = (uint8_t)(hex[i % 3] * 7 + hex[10 + i % 3]);
     if (first && is_troubled("no-image"))
         pasta_str_add(&png, "this is no image, whatever its name may be");
-    else if (pasta_png_encode(&image, (const char *const[][2]){{"parameters", "the prompt, as such servers write it"}}, 1, &png, &err) != PASTA_OK)
+    else if (pasta_png_encode(&image, texts, 1, &png, &err) != PASTA_OK)
         exit(1);
     pasta_str_add(out, form);
     pasta_base64_put(out, png.data, png.length);
@@ -233,8 +234,8 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     const struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, NULL,
-                                                 MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_NOTIFY_COMPLETED, done, NULL, MHD_OPTION_END);
+    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle,
+                                                 NULL, MHD_OPTION_SOCK_ADDR, &at, MHD_OPTION_NOTIFY_COMPLETED, done, NULL, MHD_OPTION_END);
     if (!daemon)
         return 1;
     printf("%d\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);

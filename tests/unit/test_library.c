@@ -156,7 +156,8 @@ static void candidates_not_yet_shown_come_first(void **state)
     for (int i = 0; i < 5; i++)
         assert_string_equal(out[i].prompt, second[i]);
     assert_int_equal(g.candidates(g.ctx, &session, 1, 1, 10, &arena, out, &err), PASTA_ERR_INPUT);
-    assert_non_null(strstr(err.message, "expected 2 prompts of category \"rephrase\" for the initial prompt \"fox\" (agent.candidates / 5), found 1"));
+    assert_non_null(strstr(err.message, "expected 2 prompts of category \"rephrase\" for the initial prompt \"fox\" "
+                                        "(agent.candidates / 5), found 1"));
     pasta_arena_release(&arena);
     library_close(library);
 }
@@ -166,7 +167,8 @@ static void columns_show_different_images(void **state)
 {
     (void)state;
 #define THREE(prompt, category) ROW(prompt, "\"0.png\",\"1.png\",\"2.png\"", OF("fox", category))
-    struct library *library = opened(THREE("s", "style") THREE("r", "rephrase") THREE("e", "expand") THREE("c", "creative") THREE("j", "subject"));
+    struct library *library = opened(THREE("s", "style") THREE("r", "rephrase") THREE("e", "expand") THREE("c", "creative")
+                                     THREE("j", "subject"));
     struct pasta_agent_settings settings = {.horizon = 1, .slate = 4, .images = 3, .candidates = 5};
     struct pasta_rollout rollout = {.settings = &settings, .generator = library_generator(library), .t2i = library_t2i(library),
                                     .policy = pasta_policy_baseline(), .rater = fake_rater(), .seed = 3};

@@ -93,8 +93,8 @@ static void what_is_refused_and_counted(void **state)
 {
     (void)state;
     struct lmm_prompts p = fresh(3);
-    lmm_reply_read("{\"style\":[\"an ink fox\",\"  An  INK\\nfox \",\"\",\" . \",\"one two three four five six seven\",\"I'm sorry, I can't draw that\"],"
-                   "\"subject\":[\"an ink fox\",\"one two three four five six\"],\"colour\":[\"a red fox\"]}", &p);
+    lmm_reply_read("{\"style\":[\"an ink fox\",\"  An  INK\\nfox \",\"\",\" . \",\"one two three four five six seven\","
+                   "\"I'm sorry, I can't draw that\"],\"subject\":[\"an ink fox\",\"one two three four five six\"],\"colour\":[\"a red fox\"]}", &p);
     assert_string_equal(listed(&p), "style:an ink fox|subject:one two three four five six");
     assert_int_equal(p.refused.duplicates, 2);
     assert_int_equal(p.refused.empty, 2);
@@ -154,7 +154,8 @@ static void completions(void **state)
     (void)state;
     static const struct { const char *bytes; enum lmm_verdict verdict; const char *text, *why; } cases[] = {
         {"{\"choices\":[{\"message\":{\"content\":\"hello\"}}]}", LMM_READABLE, "hello", ""},
-        {"{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"hel\"},{\"text\":\"lo\"},7]}}]}", LMM_READABLE, "hello", ""},
+        {"{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"hel\"},{\"text\":\"lo\"},7]}}]}",
+         LMM_READABLE, "hello", ""},
         {"{\"choices\":[{\"message\":{\"content\":\"hel\"},\"finish_reason\":\"length\"}]}", LMM_READABLE, "hel", ""},
         {"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"No.\"}}]}", LMM_REFUSED, "No.", "refusal"},
         {"{\"choices\":[{\"message\":{\"content\":\"hel\"},\"finish_reason\":\"content_filter\"}]}", LMM_REFUSED, "hel", "content filter"},

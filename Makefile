@@ -172,5 +172,5 @@ clean: ## remove the objects of this configuration
 help: ## this list
 	@grep -hE '^[a-z_.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 24
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d $(BROWSER_OBJ:.o=.d) \
-         $(SUPPORT_C:%.c=$(BUILD)/%.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(CMD_MAIN:src/%.c=$(BUILD)/%.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/peer/peer.d \
+         $(BROWSER_OBJ:.o=.d) $(SUPPORT_C:%.c=$(BUILD)/%.d)

@@ -86,11 +86,11 @@ function count_seconds() {
   }, 5000);
 }
 
-/* Steps are counted in each session anew, so a slate is known by its images too. */
-const identity = (state) => [state.phase, state.step, ...(state.columns || []).map((column) => column.images[0])].join(' ');
+const identity = (state) => `${state.phase} ${state.step === undefined ? '' : state.step}`;
 
 function show(state, remark = '') {
-  if (!phases[state.phase]) state = { phase: 'broken', title: 'This page is out of date', text: 'The server says something that it does not know.' };
+  if (!phases[state.phase])
+    state = { phase: 'broken', title: 'This page is out of date', text: 'The server says something that it does not know.' };
   const same = identity(state) === shown;
   notice(remark, 'info');
   if (!same) {
@@ -114,8 +114,11 @@ function show(state, remark = '') {
 }
 
 function show_refusal(error) {
-  if (error.status === 404) show({ phase: 'broken', title: 'This link does not work', text: 'Please check that the whole link was copied, or ask whoever gave it to you.' });
-  else show({ phase: 'broken', title: 'Something went wrong', text: `${error.message}.` });
+  if (error.status === 404)
+    show({ phase: 'broken', title: 'This link does not work',
+      text: 'Please check that the whole link was copied, or ask whoever gave it to you.' });
+  else
+    show({ phase: 'broken', title: 'Something went wrong', text: `${error.message}.` });
 }
 
 /* --- asking the server ---------------------------------------------------------------------- */

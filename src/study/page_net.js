@@ -11,8 +11,8 @@ export class Refused extends Error {
 
 const first_wait = 500, longest_wait = 10000; // ms
 
-/* One attempt. Resolves to the reply's JSON (null where there is none); throws Refused, or any other Error for what may pass: no connection,
- * a time-out, a server that is overloaded or restarting, a reply that is cut short. */
+/* One attempt. Resolves to the reply's JSON (null where there is none); throws Refused, or any other Error for what may pass: no
+ * connection, a time-out, a server that is overloaded or restarting, a reply that is cut short. */
 export async function once(path, body, timeout = 20000) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeout);

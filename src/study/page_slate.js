@@ -68,7 +68,8 @@ function hint() {
   if (locked) return '';
   if (!ready) return 'The images are on their way';
   if (choice === undefined) return 'Choose a column';
-  if (!complete()) return judged !== undefined && judged !== choice ? 'Another column: compare it once more' : 'Compare it with your last choice';
+  if (!complete())
+    return judged === undefined || judged === choice ? 'Compare it with your last choice' : 'Another column: compare it again';
   return 'Nothing is final before you press Send';
 }
 
@@ -271,7 +272,8 @@ export async function show_slate(state, { change, send }) {
   form.dataset.ready = 'false';
   if (!$('versus').hidden) show_previous(state.previous);
   const draft = read_draft(), last = Math.min(9, cards.length);
-  $('keys').textContent = `Keys: 1 to ${last} choose` + ($('versus').hidden ? '' : ', b s w compare') + ', z enlarges, Enter sends, ? for all';
+  const compare = $('versus').hidden ? '' : 'b s w compare, ';
+  $('keys').textContent = `Keys: 1 to ${last} choose, ${compare}z enlarges, Enter sends, ? for all`;
   fill(draft);
   refresh();
   form.hidden = false;
@@ -331,7 +333,9 @@ $('critique-text').addEventListener('input', () => {
   clearTimeout(pause);
   pause = setTimeout(() => { if (slate && !locked) changed(); }, 1000);
 });
-$('previous').addEventListener('click', () => open_zoom({ title: 'Your last choice', images: slate.previous.map(source), index: 0, choose: null }));
+$('previous').addEventListener('click', () => {
+  open_zoom({ title: 'Your last choice', images: slate.previous.map(source), index: 0, choose: null });
+});
 $('missing-retry').addEventListener('click', fetch_images);
 addEventListener('pagehide', () => { if (unsent()) save_draft(locked); });
 
@@ -346,14 +350,13 @@ function zoom_by_key() {
 /* A key that was pressed outside of what takes text. Returns whether it meant anything. */
 export function slate_key(event, single) {
   if (!slate) return false;
-  const { key: pressed, target, repeat } = event;
+  const { key: pressed, repeat } = event;
   const number = /^[0-9]$/.test(pressed) ? Number(pressed) : -1;
   if (pressed === 'Escape') {
     if (choice === undefined || locked) return false;
     chosen_at = -Infinity;
     choose(choice);
   } else if (pressed === 'Enter') {
-    if (form.contains(target)) return false; // the form does it by itself
     submit();
   } else if (!single || repeat) {
     return false;

@@ -1,10 +1,11 @@
-/* browser_test.c: whole sessions on the rater's page, in a real browser: by mouse; by keyboard alone; with the server killed in the middle of a turn and
- * between two; in two tabs and by a trembling hand. At the end the records hold what was clicked and typed, each once, and the console is clean.
+/* browser_test.c: whole sessions on the rater's page, in a real browser: by mouse; by keyboard alone; with the server killed in the middle of a
+ * turn and between two; in two tabs and by a trembling hand. At the end the records hold what was clicked and typed, each once, and the
+ * console is clean.
  *
- *     browser_test DRIVER-URL FOLDER [--shots FOLDER] -- pasta-collect ARGUMENT...
+ *     browser-test DRIVER-URL FOLDER [--shots FOLDER] -- pasta-collect ARGUMENT...
  *
- * FOLDER becomes the study's (FOLDER/study) and the browser's; the agent takes its time while there is a FOLDER/slow. The study has four raters
- * and five places. --shots: pictures of every state of the page, on a laptop and on a phone, light and dark.
+ * FOLDER becomes the study's (FOLDER/study) and the browser's; the agent takes its time while there is a FOLDER/slow. The study has four
+ * raters and five places. --shots: pictures of every state of the page, on a laptop and on a phone, light and dark.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ static void hesitate(void)
     expect("document.querySelector('#zoom-count').textContent === 'Image 2 of 4'");
     rater_shot("zoom");
     browser_click(&browser, "#zoom-choose");
-    expect("!document.querySelector('#zoom').open && document.querySelectorAll('#columns input')[2].checked");
+    browser_wait(&browser, "!document.querySelector('#zoom').open && " COLUMN ".checked", 2);
 }
 
 static void session_by_mouse(struct played *game)
@@ -94,6 +95,7 @@ static void by_mouse(struct played *first, struct played *second)
     expect("document.querySelector('#between-title').textContent === 'Part 1 of 2 is done'");
     rater_shot("between");
     second->rater = first->rater;
+    second->before = first->n;
     browser_click(&browser, "#between-start");
     expect(SLATE_READY);
     session_by_mouse(second);
@@ -122,16 +124,15 @@ static void look_around(void)
     browser_keys(&browser, KEY_ESCAPE);
     expect("!document.querySelector('#help').open");
     browser_keys(&browser, "2");
-    expect("document.querySelectorAll('#columns input')[1].checked && document.activeElement === document.querySelectorAll('#columns input')[1]");
+    browser_wait(&browser, COLUMN ".checked && document.activeElement === " COLUMN, 1, 1);
     browser_keys(&browser, "z");
     expect("document.querySelector('#zoom').open && document.querySelector('#zoom-title').textContent === 'Column 2'");
     browser_keys(&browser, KEY_RIGHT KEY_RIGHT);
     expect("document.querySelector('#zoom-count').textContent === 'Image 3 of 4'");
     browser_keys(&browser, KEY_ESCAPE);
-    expect("!document.querySelector('#zoom').open && document.activeElement === document.querySelectorAll('#columns input')[1]");
-    expect("document.querySelectorAll('#columns input')[1].checked");
+    browser_wait(&browser, "!document.querySelector('#zoom').open && document.activeElement === " COLUMN " && " COLUMN ".checked", 1, 1);
     browser_keys(&browser, KEY_RIGHT);
-    expect("document.querySelectorAll('#columns input')[2].checked");
+    browser_wait(&browser, COLUMN ".checked", 2);
     browser_keys(&browser, KEY_ESCAPE);
     expect(NO_CHOICE);
 }
@@ -177,8 +178,8 @@ static void block(const char *address)
     free(parameters);
 }
 
-/* Killed after the answer was acknowledged and before there is a next slate: drafts do not get through, so that nothing is prepared ahead, and the
- * agent takes its time. False: a check followed, which needs no preparing; the server lives. */
+/* Killed after the answer was acknowledged and before there is a next slate: drafts do not get through, so that nothing is prepared ahead,
+ * and the agent takes its time. False: a check followed, which needs no preparing; the server lives. */
 static bool die_after_send(struct played *game)
 {
     struct pasta_err err = {0};
@@ -187,7 +188,7 @@ static bool die_after_send(struct played *game)
     block("\"*/draft\"");
     rater_answer(game);
     browser_click(&browser, "#send");
-    browser_wait(&browser, "document.body.dataset.phase !== 'slate' || document.body.dataset.step !== '%d'", game->n);
+    browser_wait(&browser, "document.body.dataset.phase !== 'slate' || document.body.dataset.step !== '%d'", rater_number(game));
     const bool caught = browser_is(&browser, "document.querySelector('[data-phase=preparing][aria-busy=true]').checkVisibility()");
     if (caught)
         served_kill(&server);
@@ -248,7 +249,7 @@ static void with_kills(struct played *game)
 
 /* --- two tabs, and a double click --- */
 
-/* The second tab still shows what the first one has answered; what it sends is not taken, and it says where the rater is. Ends in the second. */
+/* The second tab still shows what the first one has answered; what it sends is not taken, and it says where the rater is. */
 static void in_two_tabs(struct played *game)
 {
     char *link = browser_text(&browser, "location.href"), *first = browser_window(&browser), *second = browser_new_window(&browser);
@@ -264,9 +265,9 @@ static void in_two_tabs(struct played *game)
     rater_next(game);
 
     browser_switch(&browser, second);
-    expect("document.body.dataset.step === '1' && !document.querySelector('#send').disabled");
+    expect("!document.querySelector('#send').disabled");
     browser_click(&browser, "#send");
-    browser_wait(&browser, SLATE_READY " && document.body.dataset.step === '%d' && " NOTICE ".includes('answered already')", game->n);
+    browser_wait(&browser, SLATE_READY " && document.body.dataset.step === '%d' && " NOTICE ".includes('answered already')", rater_number(game));
     rater_shot("elsewhere");
     block("");
     free(link);
@@ -300,7 +301,7 @@ int main(int argc, char **argv)
         at = 5;
     }
     if (argc <= at + 1 || strcmp(argv[at], "--") != 0)
-        browser_fail("usage: browser_test DRIVER-URL FOLDER [--shots FOLDER] -- pasta-collect ARGUMENT...");
+        browser_fail("usage: browser-test DRIVER-URL FOLDER [--shots FOLDER] -- pasta-collect ARGUMENT...");
     struct pasta_err err = {0};
     char *study = pasta_path_join(argv[2], "study"), *profile = pasta_path_join(argv[2], "profile");
     char *sessions = pasta_path_join(study, "sessions.jsonl");

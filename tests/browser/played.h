@@ -14,11 +14,12 @@ struct played_step {
 enum { PLAYED_STEPS = 64 };
 struct played {
     char *rater;
+    int before;              /* steps of the rater's sessions before this one */
     int n;
     struct played_step steps[PLAYED_STEPS];
 };
 
-/* Every session of the file is one of `games`, answer by answer and in order, and the other way round; those of one rater in the order in which they
- * were played. Ends the test where not. */
+/* Every session of the file is one of `games`, answer by answer and in order, and the other way round; those of one rater in the order in
+ * which they were played. Ends the test where not. */
 void played_check(const char *sessions, const struct played *games, int n);
 #endif

@@ -61,6 +61,11 @@ struct played_step *rater_step(struct played *game)
     return &game->steps[game->n - 1];
 }
 
+int rater_number(const struct played *game)
+{
+    return game->before + game->n;
+}
+
 bool rater_sees(const char *kind)
 {
     return browser_is(&browser, "document.querySelector('#slate').dataset.kind === '%s'", kind);
@@ -69,7 +74,7 @@ bool rater_sees(const char *kind)
 bool rater_next(struct played *game)
 {
     static const char over[] = "['done', 'between'].includes(document.body.dataset.phase)";
-    browser_wait(&browser, "%s || (" SLATE_READY " && document.body.dataset.step === '%d')", over, game->n + 1);
+    browser_wait(&browser, "%s || (" SLATE_READY " && document.body.dataset.step === '%d')", over, rater_number(game) + 1);
     if (browser_is(&browser, "%s", over))
         return false;
     if (game->n == PLAYED_STEPS)
@@ -112,7 +117,7 @@ void rater_note(struct played *game, int column, const char *versus, int rating,
 {
     struct played_step *step = rater_step(game);
     step->column = column;
-    step->image = browser_text(&browser, "document.querySelectorAll('#columns .column')[%d].querySelector('img').src.match(/image\\/(.*)\\.png/)[1]", column);
+    step->image = browser_text(&browser, COLUMN ".closest('.column').querySelector('img').src.match(/image\\/(.*)\\.png/)[1]", column);
     if (!step->check) {
         step->versus = versus;
         step->rating = rating;

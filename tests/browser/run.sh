@@ -3,7 +3,9 @@
 [ -n "${PASTA_BROWSER:-}" ] || { echo "not asked for: scripts/test --browser"; exit 77; }
 . tests/lib.sh
 shift
-chromium=$(command -v chromium) && driver=$(command -v chromedriver) || { echo "chromium or chromedriver is missing: scripts/install-packages scripts/packages-browser"; exit 1; }
+for program in chromium chromedriver; do
+    command -v $program >/dev/null || { echo "$program is missing: scripts/install-packages scripts/packages-browser"; exit 1; }
+done
 
 # An agent that takes its time while the file is there.
 mkdir "$work/browser"
@@ -19,20 +21,23 @@ END
 printf 'a fox <i>in</i> the "snow" & <script>alert(1)</script>\nan owl <i>at</i> night\n' >"$work/prompts.txt"
 printf 'First <b>as text</b>.\n\nThen <script>alert(2)</script>.\n' >"$work/consent.txt"
 
-"$driver" --port=0 >"$work/driver.log" 2>&1 &
-driver_pid=$!
-trap 'kill $driver_pid 2>/dev/null; wait $driver_pid 2>/dev/null; chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
+chromedriver --port=0 >"$work/driver.log" 2>&1 &
+driver=$!
+trap 'kill $driver 2>/dev/null; wait $driver 2>/dev/null; chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
+port=
+for _ in $(seq 300); do
     port=$(sed -n 's/.*started successfully on port \([0-9]*\).*/\1/p' "$work/driver.log")
     [ -n "$port" ] && break
     sleep 0.1
 done
 [ -n "$port" ] || { echo "chromedriver does not start"; cat "$work/driver.log"; exit 1; }
 
-"$bin/browser_test" "http://127.0.0.1:$port" "$work/browser" "$@" -- "$bin/pasta-collect" --config tests/tiny.json --prompts "$work/prompts.txt" \
-    --arm slow="command:sh $work/agent.sh" --seed 1 --set agent.horizon=4 --set agent.images=4 --set world.image_size=128 \
-    --set collect.raters=4 --set collect.sessions=5 --set collect.pairs=0 --set collect.ratings=0 --set study.sessions_per_rater=2 \
-    --set study.attention_rate=0.3 --set study.repeat_rate=0.3 --set study.consent="$work/consent.txt" --set study.completion='Your code is <b>42</b>' || exit 1
+study=(--config tests/tiny.json --prompts "$work/prompts.txt" --seed 1 --arm slow="command:sh $work/agent.sh"
+    --set agent.horizon=4 --set agent.images=4 --set world.image_size=128
+    --set collect.raters=4 --set collect.sessions=5 --set collect.pairs=0 --set collect.ratings=0 --set study.sessions_per_rater=2
+    --set study.attention_rate=0.3 --set study.repeat_rate=0.3
+    --set study.consent="$work/consent.txt" --set study.completion='Your code is <b>42</b>')
+"$bin/browser-test" "http://127.0.0.1:$port" "$work/browser" "$@" -- "$bin/pasta-collect" "${study[@]}" || exit 1
 
 # The records are like any others.
 run 0 "$bin/pasta-info" --check "$work/browser/study/sessions.jsonl"

@@ -106,14 +106,16 @@ static char *string_of(cJSON *value, const char *what)
 
 /* --- sessions --- */
 
-/* Everything that Chromium does on its own account is off: the test is to be alone with the page. --disable-gpu and --no-sandbox as in containers
- * without either. */
+/* Everything that Chromium does on its own account is off: the test is to be alone with the page. --no-sandbox and --disable-gpu: as root, and
+ * in containers. A mouse and hovering are there, as on a laptop. */
 static const char capabilities[] =
-    "{\"capabilities\":{\"alwaysMatch\":{\"browserName\":\"chrome\",\"goog:loggingPrefs\":{\"browser\":\"ALL\"},\"goog:chromeOptions\":{\"args\":["
+    "{\"capabilities\":{\"alwaysMatch\":{\"browserName\":\"chrome\",\"goog:loggingPrefs\":{\"browser\":\"ALL\"},"
+    "\"goog:chromeOptions\":{\"args\":["
     "\"--headless\",\"--no-sandbox\",\"--disable-gpu\",\"--disable-dev-shm-usage\",\"--disable-quic\",\"--no-first-run\","
     "\"--disable-background-networking\",\"--disable-component-update\",\"--disable-sync\",\"--disable-extensions\",\"--no-proxy-server\","
     "\"--hide-scrollbars\",\"--force-color-profile=srgb\","
-    "\"--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4\",\"--user-data-dir=%s\"]}}}}";
+    "\"--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4\","
+    "\"--user-data-dir=%s\"]}}}}";
 
 void browser_open(struct browser *b, const char *driver, const char *profile)
 {
@@ -257,7 +259,8 @@ void browser_double_click(struct browser *b, const char *fmt, ...)
     char *selector;
     PRINT(selector, fmt);
     char *id = find(b, selector);
-    char *body = pasta_asprintf("{\"actions\":[{\"type\":\"pointer\",\"id\":\"mouse\",\"actions\":[{\"type\":\"pointerMove\",\"x\":0,\"y\":0,"
+    char *body = pasta_asprintf("{\"actions\":[{\"type\":\"pointer\",\"id\":\"mouse\",\"actions\":["
+                                "{\"type\":\"pointerMove\",\"x\":0,\"y\":0,"
                                 "\"origin\":{\"element-6066-11e4-a52e-4f735466cecf\":\"%s\"}},%s,%s]}]}", id, press, press);
     cJSON_Delete(command(b, "POST", "actions", body));
     free(body);
@@ -345,7 +348,8 @@ void browser_devtools(struct browser *b, const char *name, const char *parameter
 void browser_view(struct browser *b, int width, int height, bool dark)
 {
     const bool phone = width < 640;
-    char *metrics = pasta_asprintf("{\"width\":%d,\"height\":%d,\"deviceScaleFactor\":%d,\"mobile\":%s}", width, height, phone ? 2 : 1, phone ? "true" : "false");
+    char *metrics = pasta_asprintf("{\"width\":%d,\"height\":%d,\"deviceScaleFactor\":%d,\"mobile\":%s}", width, height,
+                                   phone ? 2 : 1, phone ? "true" : "false");
     char *touch = pasta_asprintf("{\"enabled\":%s}", phone ? "true" : "false");
     char *media = pasta_asprintf("{\"features\":[{\"name\":\"prefers-color-scheme\",\"value\":\"%s\"}]}", dark ? "dark" : "light");
     browser_devtools(b, "Emulation.setDeviceMetricsOverride", metrics);

@@ -1,4 +1,5 @@
-/* webdriver.h: a browser driven over WebDriver (W3C), as a test wants it: whatever goes wrong ends the test with a word on stderr and exit 1.
+/* webdriver.h: a browser driven over WebDriver (W3C), as a test wants it: whatever goes wrong ends the test with a word on stderr and exit
+ * status 1.
  *
  *     struct browser b;
  *     browser_open(&b, "http://127.0.0.1:9515", "/tmp/profile");

@@ -74,7 +74,7 @@ static void take_backends(const struct pasta_context *context, struct opened *o)
         o->rollouts[i] = (struct pasta_rollout){
             .settings = &context->config.agent, .generator = pasta_backends_generator(o->backends), .t2i = pasta_backends_t2i(o->backends),
             .policy = arms_policy(o->arms, i), .rater = {.source = PASTA_SOURCE_HUMAN}, .seed = context->config.seed,
-            .image_root = context->out};
+            .image_root = context->out, .at_once = services_images(&context->config) ? (int)context->config.http.in_flight : 0};
 }
 
 static pasta_status make_rollouts(const struct pasta_context *context, struct opened *o, struct pasta_err *err)

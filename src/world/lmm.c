@@ -158,7 +158,7 @@ static void hear(struct talk *t, const struct pasta_str *reply)
 
     if (verdict == LMM_READABLE) {
         verdict = lmm_reply_read(text, &t->prompts);
-        t->why = verdict == LMM_READABLE ? "" : verdict == LMM_REFUSED ? "it was a refusal" : "no JSON object with prompts was found in it";
+        t->why = verdict == LMM_READABLE ? "" : verdict == LMM_REFUSED ? "it was a refusal" : t->why;
     }
     t->said = text ? shorten(text, t->prompts.arena) : NULL;
     t->any = t->any || verdict == LMM_READABLE;

@@ -49,11 +49,13 @@ static enum lmm_verdict open_message(const cJSON *tree, struct pasta_arena *aren
         *why = "a content filter took it back";
         return LMM_REFUSED;
     }
-    if (*text && **text)
+    const bool cut_off = cJSON_IsString(reason) && strcmp(reason->valuestring, "length") == 0;
+    if (*text && **text) {
+        *why = cut_off ? "it was cut off at generator.max_tokens before any prompt was whole" : "no JSON object with prompts was found in it";
         return LMM_READABLE;
+    }
     *text = NULL;
-    *why = cJSON_IsString(reason) && strcmp(reason->valuestring, "length") == 0
-               ? "it was empty, for all of generator.max_tokens went into something else" : "it had no text";
+    *why = cut_off ? "it was empty, for all of generator.max_tokens went into something else" : "it had no text";
     return LMM_UNREADABLE;
 }
 

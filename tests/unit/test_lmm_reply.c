@@ -156,7 +156,7 @@ static void completions(void **state)
         {"{\"choices\":[{\"message\":{\"content\":\"hello\"}}]}", LMM_READABLE, "hello", ""},
         {"{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"hel\"},{\"text\":\"lo\"},7]}}]}",
          LMM_READABLE, "hello", ""},
-        {"{\"choices\":[{\"message\":{\"content\":\"hel\"},\"finish_reason\":\"length\"}]}", LMM_READABLE, "hel", ""},
+        {"{\"choices\":[{\"message\":{\"content\":\"hel\"},\"finish_reason\":\"length\"}]}", LMM_READABLE, "hel", "cut off"},
         {"{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"No.\"}}]}", LMM_REFUSED, "No.", "refusal"},
         {"{\"choices\":[{\"message\":{\"content\":\"hel\"},\"finish_reason\":\"content_filter\"}]}", LMM_REFUSED, "hel", "content filter"},
         {"{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"length\"}]}", LMM_UNREADABLE, NULL, "max_tokens"},

@@ -197,7 +197,7 @@ async function send_answer(answer) {
     if (error.status === 409 && error.body.phase) {
       forget_draft();
       shown = '';
-      show(error.body, 'That turn was answered already, perhaps in another tab. This is where you are now.');
+      show(error.body, 'That turn was answered already, perhaps in another tab. You are here now.');
     } else if (error.status === 404 || error.status === 403) {
       show_refusal(error);
     } else {
@@ -213,7 +213,7 @@ async function look_again() {
   const mine = turn;
   const state = await once('state').catch(() => null);
   if (state && turn === mine && !sending && identity(state) !== shown)
-    show(state, state.phase === 'slate' ? 'You went on in another tab. This is where you are now.' : '');
+    show(state, state.phase === 'slate' ? 'You went on in another tab. You are here now.' : '');
 }
 
 /* --- events --------------------------------------------------------------------------------- */

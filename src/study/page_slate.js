@@ -249,7 +249,7 @@ function write_lead() {
   $('task').hidden = checks || !slate.task;
   $('remark').hidden = !checks && !slate.again;
   $('remark').textContent = checks ? 'Nothing else is asked for here.'
-    : slate.again ? 'You have seen these images before. Choose as you feel now; nothing else is asked for here.' : '';
+    : slate.again ? 'You have seen these before. Choose as you feel now.' : '';
 }
 
 /* Shows a slate state. `change(answer)` hears of what is not sent yet, `send(answer)` is asked to send. */

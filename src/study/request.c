@@ -66,7 +66,7 @@ bool request_same_origin(const char *origin, const char *host, const char *site,
     if (!origin) /* browsers send it with every post: this is none */
         return true;
     const char *from = after_scheme(origin), *own = *public_url ? after_scheme(public_url) : NULL;
-    if (!from)
+    if (!from || !*from)
         return false;
     if (host && strcasecmp(from, host) == 0)
         return true;

@@ -21,9 +21,23 @@ END
 printf 'a fox <i>in</i> the "snow" & <script>alert(1)</script>\nan owl <i>at</i> night\n' >"$work/prompts.txt"
 printf 'First <b>as text</b>.\n\nThen <script>alert(2)</script>.\n' >"$work/consent.txt"
 
-chromedriver --port=0 >"$work/driver.log" 2>&1 &
+# In a session of its own, by which the browser is known that a failed test leaves open.
+setsid chromedriver --port=0 >"$work/driver.log" 2>&1 &
 driver=$!
-trap 'kill $driver 2>/dev/null; wait $driver 2>/dev/null; chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
+in_session() {
+    local stat
+    for stat in /proc/[0-9]*/stat; do
+        { read -r stat <"$stat"; } 2>/dev/null || continue
+        set -- ${stat%% *} ${stat##*) } # "pid (name) state parent group session ..."
+        [ "$5" = "$driver" ] && echo "$1"
+    done
+}
+close_all() {
+    kill -9 $(in_session) 2>/dev/null
+    wait "$driver" 2>/dev/null
+    rm -rf "$work"
+}
+trap close_all EXIT
 port=
 for _ in $(seq 300); do
     port=$(sed -n 's/.*started successfully on port \([0-9]*\).*/\1/p' "$work/driver.log")

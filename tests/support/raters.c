@@ -5,7 +5,7 @@
  *
  * A rater asks for the page, its state, the images of every slate as a browser does (one connection, kept), sends a draft and then the answer,
  * one time in ten twice. A request that has no answer (the server is gone, 503) is sent again until it has one. A line of output is an
- * acknowledged answer: session of the rater, step (which counts on from session to session), choice, versus, rating, critique. On stderr: requests and times by kind, and every
+ * acknowledged answer: rater, step (which counts on from session to session), choice, versus, rating, critique. On stderr: requests and times by kind, and every
  * reply that is an error. --stop-after leaves after so many answers. --base puts another scheme, host and port in front of the links.
  *
  * --check: every acknowledged answer is in the sessions, once, and nothing else is; exit 1 where not.
@@ -35,7 +35,6 @@ struct rater {
     char *link, *name;
     struct pasta_rng rng;
     struct pasta_str reply;
-    int session;
     bool conflict_is_fine; /* the answer was sent before: it may be that the session has gone on */
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -147,7 +146,7 @@ static void answer(struct rater *r, const cJSON *state)
     const long status = ask(r, ANSWER, "answer", body);
     if (status == 200) {
         pthread_mutex_lock(&lock);
-        printf("%s\t%d\t%d\t%d\t%s\t%d\t%s\n", r->name, r->session, step, choice, versus_names[versus], rating, words ? text : "");
+        printf("%s\t%d\t%d\t%s\t%d\t%s\n", r->name, step, choice, versus_names[versus], rating, words ? text : "");
         fflush(stdout);
         pthread_mutex_unlock(&lock);
         r->conflict_is_fine = true;
@@ -174,7 +173,6 @@ static void *play(void *ctx)
             answer(r, state);
             answers++;
         } else if (strcmp(phase, "consent") == 0 || strcmp(phase, "between") == 0) {
-            r->session++;
             ask(r, START, "start", "{\"consent\":true}");
         } else {
             more = waits;
@@ -224,10 +222,9 @@ static void add(struct lines *lines, const char *text)
     lines->items[lines->n++] = pasta_arena_strdup(&lines->arena, text);
 }
 
-static void add_step(struct lines *lines, const struct pasta_session *s, int session, int step, int choice, int versus, double rating,
-                     const char *critique)
+static void add_step(struct lines *lines, const struct pasta_session *s, int step, int choice, int versus, double rating, const char *critique)
 {
-    char *line = pasta_asprintf("%s\t%d\t%d\t%d\t%s\t%d\t%s", s->rater_id, session, step, choice, versus_names[versus], isnan(rating) ? 0 : (int)rating,
+    char *line = pasta_asprintf("%s\t%d\t%d\t%s\t%d\t%s", s->rater_id, step, choice, versus_names[versus], isnan(rating) ? 0 : (int)rating,
                                 critique ? critique : "");
     add(lines, line);
     free(line);
@@ -237,17 +234,15 @@ static void add_step(struct lines *lines, const struct pasta_session *s, int ses
 static void add_session(struct lines *lines, const struct pasta_sessions *all, size_t i)
 {
     const struct pasta_session *s = &all->items[i];
-    int session = 1, step = 0, c = 0;
+    int step = 0, c = 0;
     for (size_t j = 0; j < i; j++)
-        if (strcmp(all->items[j].rater_id, s->rater_id) == 0) {
-            session++;
+        if (strcmp(all->items[j].rater_id, s->rater_id) == 0)
             step += all->items[j].n_turns + all->items[j].n_checks;
-        }
     for (int t = 0; t < s->n_turns; t++) {
         const struct pasta_turn *turn = &s->turns[t];
-        add_step(lines, s, session, ++step, turn->choice, (int)turn->versus, turn->rating, turn->critique);
+        add_step(lines, s, ++step, turn->choice, (int)turn->versus, turn->rating, turn->critique);
         for (; c < s->n_checks && s->checks[c].after_turn == t + 1; c++)
-            add_step(lines, s, session, ++step, s->checks[c].choice, 0, NAN, NULL);
+            add_step(lines, s, ++step, s->checks[c].choice, 0, NAN, NULL);
     }
 }
 

@@ -60,7 +60,7 @@ head -2 "$work/good/sessions.jsonl" | cmp -s - "$work/limited/sessions.jsonl" ||
 # Replies that cannot be used are asked for again; those that lack prompts are completed; both are counted.
 server broken --trouble broken-json
 run 0 collect --threads 2 --set generator.attempts=6 --record "$work/broken.jsonl.gz" --out "$work/broken"
-[ "$(number broken unreadable)" -ge 2 ] || fail "$(number broken unreadable) broken replies"
+[ "$(number broken unreadable)" -ge 1 ] || fail "$(number broken unreadable) broken replies"
 server nothing --trouble nothing
 run 0 collect --threads 2 --out "$work/nothing"
 [ "$(number nothing repairs)" = "$asked" ] && [ "$(requests nothing)" = $((2 * asked)) ] || fail "$(number nothing repairs) repairs"

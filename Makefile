@@ -124,7 +124,7 @@ $(BINS): $(BUILD)/%: $(BUILD)/cmd/$$(subst -,_,%).o $(CMD_LIB) $(LIB)
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(CMD_LIB) $(LIB)
 	$(CXX) $(ALL_LDFLAGS) $^ -lcmocka $(LIBS) -o $@
 
-$(BUILD)/tests/unit/test_service $(BUILD)/tests/unit/test_service_limits $(BUILD)/tests/unit/test_cassette: | $(BAD_SERVER)
+$(addprefix $(BUILD)/tests/unit/,test_service test_service_limits test_cassette): | $(BUILD)/bad-server
 
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/support.o $(FUZZ_MAIN) $(FUZZ_OBJ)
 	$(CXX) $(ALL_LDFLAGS) $(FUZZ_LINK) $^ $(PKG_LIBS) -lm -o $@

@@ -1,7 +1,8 @@
 /* run_stamp.h: settings.json, what a resumable run was started with, so that --resume never mixes two runs in one folder.
  *
  * Holds the program and its version, the resolved configuration and the SHA-256 of each input; of the configuration not what no byte depends
- * on: the number of threads, and how and at which address services are asked (http.*, generator.url, t2i.url).
+ * on: the number of threads, how and at which address services are asked (http.*, generator.url, t2i.url), and how and at which address a
+ * study is served (study.preparers, study.connections, study.requests_per_minute, study.public_url).
  */
 #ifndef PASTA_CMD_RUN_STAMP_H
 #define PASTA_CMD_RUN_STAMP_H

@@ -1,5 +1,6 @@
-/* reply_cache.h: replies in a folder by their question's key, for this run and the next: CACHE/ab/KEY.gz, one exchange (exchange.h) each.
- * */
+/* reply_cache.h: replies in a folder by their question's key, for this run and the next: CACHE/ab/KEY.gz, one exchange (exchange.h)
+ * each.
+ */
 #ifndef PASTA_SRC_IO_REPLY_CACHE_H
 #define PASTA_SRC_IO_REPLY_CACHE_H
 #include "exchange.h"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "clock.h"
@@ -29,6 +30,7 @@ enum {
     WAIT_SECONDS = 20,          /* of a reply that waits for a slate */
     FLOOD = 1 << 20,            /* bytes of a body after which the connection is cut instead of answered */
     STACK = 1 << 20,            /* bytes, of a connection's thread: JSON nests a thousand deep */
+    OWN_FILES = 128,            /* that connections leave: images, journal, pipes of agents, sockets of services */
     LINGER_MS = 1500, LINGER_MOST_MS = 30000, /* after the study's end: until nobody has asked for so long, but no longer than that */
 };
 
@@ -362,15 +364,33 @@ static pasta_status open_study(struct server *server, struct pasta_err *err)
     return status;
 }
 
+/* Connections that nobody uses must not take the files that an answer needs: the process may open more, or there are fewer of them. */
+static unsigned connections_at_once(int64_t wanted)
+{
+    struct rlimit files;
+    const rlim_t needed = (rlim_t)wanted + OWN_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= needed)
+        return (unsigned)wanted;
+    const struct rlimit more = {.rlim_cur = files.rlim_max < needed ? files.rlim_max : needed, .rlim_max = files.rlim_max};
+    const rlim_t allowed = setrlimit(RLIMIT_NOFILE, &more) == 0 ? more.rlim_cur : files.rlim_cur;
+    if (allowed >= needed)
+        return (unsigned)wanted;
+    const unsigned fewer = allowed > 2 * OWN_FILES ? (unsigned)(allowed - OWN_FILES) : (unsigned)(allowed / 2);
+    pasta_warn("the system allows this process %llu open files: %u connections at once instead of %lld (study.connections)",
+               (unsigned long long)allowed, fewer, (long long)wanted);
+    return fewer;
+}
+
 static pasta_status start(struct server *server, struct pasta_err *err)
 {
-    const struct pasta_study_settings *set = server->service->settings;
+    const unsigned connections = connections_at_once(server->service->settings->connections);
     server->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)set->connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10), MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd,
+        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS,
+        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10),
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     return server->daemon ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "cannot start the HTTP server");
 }
 

@@ -172,8 +172,9 @@ pasta_status pasta_study_finish(const char *dir, int64_t *sessions, struct pasta
     study = NULL;
     if (status == PASTA_OK && (status = journal_open(path, &journal, err)) == PASTA_OK) /* no server runs, and none starts meanwhile */
         status = study_read(path, &study, NULL, err);
-    if (status == PASTA_OK)
-        status = conduct_write_sessions(study, dir, true, sessions, err);
+    if (status == PASTA_OK && (status = conduct_write_sessions(study, dir, true, sessions, err)) == PASTA_OK && *sessions == 0)
+        status = pasta_fail(err, PASTA_ERR_FAILED, "'%s': expected a study with answers, found none yet: it goes on with --serve and --resume",
+                            dir);
     study_free(study);
     journal_close(journal);
     free(path);

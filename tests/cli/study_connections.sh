@@ -1,4 +1,5 @@
-# The rater's page while somebody holds connections open, more of them than the process may have files at first.
+# The rater's page while somebody holds connections open, more of them than the process may have files at first;
+# and a study that nobody has answered, which cannot be finished.
 . tests/lib.sh
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 512 ] || { echo "needs 512 open files"; exit 77; }
 (
@@ -41,4 +42,9 @@ done
 image=$(grep -oE '[0-9a-f]{64}' "$work/state" | head -1)
 ask GET "${path}image/$image.png" '' | head -c 8 | grep -q PNG || { fail "no slate, or no image of it"; cat "$work/state" "$work/stderr"; }
 for fd in "${held[@]}"; do exec {fd}>&-; done
+
+kill -TERM $server; wait $server
+run 1 "$bin/pasta-collect" --config tests/tiny.json --set collect.raters=1 --set collect.sessions=1 --finish --out "$work/study"
+grep -q 'expected a study with answers, found none yet' "$work/stderr" || { fail "a study without answers"; cat "$work/stderr"; }
+[ ! -e "$work/study/manifest.json" ] || fail "a study without answers looks finished"
 finish

@@ -1,7 +1,7 @@
 /* status.h: how a study is getting on, read from its journal, and its end.
  *
  *     pasta_study_status("runs/study", false, &text, &err);     // also while a server runs
- *     pasta_study_finish("runs/study", &counts, &err);          // when none does
+ *     pasta_study_finish("runs/study", &sessions, &err);        // when none does
  */
 #ifndef PASTA_STUDY_STATUS_H
 #define PASTA_STUDY_STATUS_H
@@ -14,6 +14,7 @@
 pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* PASTA_ERR_USAGE: a server has the study in DIR open, so nothing there may be touched. */
 pasta_status pasta_study_unserved(const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;
-/* Writes sessions.jsonl for good: the sessions that have ended, and, of those under way or abandoned, the turns that were answered. */
+/* Writes sessions.jsonl for good: the sessions that have ended, and, of those under way or abandoned, the turns that were answered.
+ * PASTA_ERR_FAILED: nobody has answered anything. */
 pasta_status pasta_study_finish(const char *dir, int64_t *sessions, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

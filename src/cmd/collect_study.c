@@ -182,7 +182,7 @@ static pasta_status plan(const struct opened *o, const struct pasta_context *con
 static pasta_status conduct(const struct collect_study *study, bool finish, struct pasta_err *err)
 {
     static const char *const owned[] = {"manifest.json", "journal.jsonl", "sessions.jsonl", "links.tsv", "prompts.txt", "settings.json",
-                                        "images/", NULL};
+                                        "images/", "preferences.jsonl", "ratings.jsonl", "parts/", NULL}; /* of sketch raters, too */
     const struct pasta_context *context = study->context;
     struct opened o = {0};
     struct pasta_listener listener = {0};

@@ -6,6 +6,7 @@
 #include "collect_study.h"
 #include "common.h"
 #include "pasta/base/paths.h"
+#include "pasta/study/status.h"
 #include "services.h"
 
 static const char *prompts_path, *serve_address;
@@ -26,6 +27,9 @@ static pasta_status run(struct pasta_context *context, struct pasta_err *err)
         status = collect_study_serve(&study, err);
     } else if (finish_asked) {
         status = collect_study_finish(&study, err);
+    } else if (!context->dry_run && pasta_study_is_there(context->out)) {
+        status = pasta_fail(err, PASTA_ERR_USAGE, "'%s' holds a study of people: expected --serve, --status or --finish with it, or "
+                            "another folder", context->out);
     } else {
         status = collect_sketch(context, study.prompts_path, &arm_specs, err);
     }

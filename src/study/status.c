@@ -8,6 +8,7 @@
 #include "events.h"
 #include "pasta/base/json.h"
 #include "pasta/base/paths.h"
+#include "pasta/io/file.h"
 
 enum { HOUR = 3600 };
 struct tally { int64_t done, running, abandoned; };
@@ -152,6 +153,14 @@ pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *ou
     free(s.seconds);
     study_free(study);
     return PASTA_OK;
+}
+
+bool pasta_study_is_there(const char *dir)
+{
+    char *path = pasta_path_join(dir, STUDY_JOURNAL);
+    const bool there = pasta_file_exists(path);
+    free(path);
+    return there;
 }
 
 pasta_status pasta_study_unserved(const char *dir, struct pasta_err *err)

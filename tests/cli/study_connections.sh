@@ -1,5 +1,5 @@
-# The rater's page while somebody holds connections open, more of them than the process may have files at first;
-# and a study that nobody has answered, which cannot be finished.
+# The rater's page while somebody holds connections open, more of them than the process may have files at first; then
+# what --finish says of a study that nobody has answered, and what a study's folder is not to be used for.
 . tests/lib.sh
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 512 ] || { echo "needs 512 open files"; exit 77; }
 (
@@ -47,4 +47,11 @@ kill -TERM $server; wait $server
 run 1 "$bin/pasta-collect" --config tests/tiny.json --set collect.raters=1 --set collect.sessions=1 --finish --out "$work/study"
 grep -q 'expected a study with answers, found none yet' "$work/stderr" || { fail "a study without answers"; cat "$work/stderr"; }
 [ ! -e "$work/study/manifest.json" ] || fail "a study without answers looks finished"
+
+# What people answer is not replaced by what sketch raters do, nor mixed with it.
+for flag in --force --resume; do
+    run 2 "$bin/pasta-collect" --config tests/tiny.json $flag --out "$work/study"
+    grep -q 'holds a study of people' "$work/stderr" || { fail "$flag without --serve"; cat "$work/stderr"; }
+done
+[ -s "$work/study/journal.jsonl" ] && [ -d "$work/study/images" ] || fail "a study is touched"
 finish

@@ -12,6 +12,8 @@
 
 /* Appends sessions done, under way and abandoned, by arm, the raters that came, rates and times: one JSON object on a line, or lines to read. */
 pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Whether DIR holds a study: what people answered in it is not to be mixed with anything else. */
+bool pasta_study_is_there(const char *dir);
 /* PASTA_ERR_USAGE: a server has the study in DIR open, so nothing there may be touched. */
 pasta_status pasta_study_unserved(const char *dir, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Writes sessions.jsonl for good: the sessions that have ended, and, of those under way or abandoned, the turns that were answered.

@@ -7,7 +7,11 @@
 
 #include "lmm_json.h"
 
-enum { TRIES = 64, LONGEST = 1 << 20 };
+enum {
+    TRIES = 64,
+    LONGEST = 1 << 20,
+    WORD = 64, /* bytes that a word has at most, on average: a script, or a slip, may have no spaces to count words by */
+};
 
 /* --- the envelope: a chat completion ------------------------------------------------------------------ */
 
@@ -152,7 +156,7 @@ static void take_prompt(struct lmm_prompts *p, int category, const char *text)
         p->refused.empty++;
     } else if (is_refusal(prompt)) {
         p->refused.refusals++;
-    } else if (words > p->max_words) {
+    } else if (words > p->max_words || strlen(prompt) > (size_t)p->max_words * WORD) {
         p->refused.too_long++;
     } else if (is_there(p, prompt)) {
         p->refused.duplicates++;

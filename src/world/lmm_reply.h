@@ -23,7 +23,7 @@
 struct lmm_refused { int64_t empty, too_long, duplicates, refusals, unplaced; }; /* unplaced: of no category that we know */
 struct lmm_prompts {               /* a turn's, over all its replies */
     struct pasta_arena *arena;     /* holds the strings */
-    int each, max_words;           /* wanted of a category; longest */
+    int each, max_words;           /* wanted of a category; longest, 64 bytes a word */
     const char **items[PASTA_CATEGORIES]; /* [n[c]], best first; in the arena */
     int n[PASTA_CATEGORIES];       /* at most `each` */
     int order[PASTA_CATEGORIES], n_order; /* categories, best first, as far as replies told */

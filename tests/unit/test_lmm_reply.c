@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,20 @@ static void json_amid_a_text(void **state)
     assert_string_equal(taken(2, "{\"style\":[\"a\",\"b\"]}\n\n{\"subject\":[\"c\"]}"), "style:a|style:b|subject:c");
     assert_string_equal(taken(2, "{\"style\":[\"...\",\"...\"]}"), "");
     assert_string_equal(taken(2, "{\"style\":[\"a \\\"b\\\" {c} [d]\",\"e\\\\\"]}"), "style:a \"b\" {c} [d]|style:e\\");
+}
+
+/* A script without spaces, or a model that repeats a letter, has few words however long it is. */
+static void long_without_spaces(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        struct lmm_prompts p = fresh(1);
+        char text[500];
+        snprintf(text, sizeof text, "{\"style\":[\"%0*d\"]}", 6 * 64 + more, 7);
+        lmm_reply_read(text, &p);
+        assert_int_equal(p.n[PASTA_STYLE], !more);
+        assert_int_equal(p.refused.too_long, more);
+    }
 }
 
 static void what_is_refused_and_counted(void **state)
@@ -181,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes),
         cmocka_unit_test(json_amid_a_text),
+        cmocka_unit_test(long_without_spaces),
         cmocka_unit_test(what_is_refused_and_counted),
         cmocka_unit_test(prompts_are_tidied),
         cmocka_unit_test(whole_sets_come_category_by_category),

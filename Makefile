@@ -58,7 +58,8 @@ TEST_C   = $(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/pro
 TESTS    = $(TEST_C:%.c=$(BUILD)/%)
 FUZZ_C   = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ     = $(FUZZ_C:%.c=$(BUILD)/%)
-FUZZ_OBJ = $(filter $(addprefix $(BUILD)/,base/% io/% world/lmm_reply% world/lmm_json% world/t2i_reply% model/bpe% model/spm% model/preprocess%),$(LIB_OBJ))
+FUZZ_OBJ = $(filter $(addprefix $(BUILD)/,base/% io/% model/bpe% model/spm% model/preprocess% agent/image_store% \
+           $(addprefix world/,lmm_reply% lmm_json% t2i_reply%) $(addprefix study/,events% request% shown_image% state% steps% view%)),$(LIB_OBJ))
 FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 BENCH_OBJ = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 BENCH    = $(BUILD)/bench

@@ -54,9 +54,9 @@ static pasta_status lay_out(const struct pasta_config *config, struct opened *o,
     if (set->sessions < 1 || set->sessions % n)
         return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected a multiple of the %d arms, found %lld", n, (long long)set->sessions);
     if (set->sessions > set->raters * study->sessions_per_rater)
-        return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected at most %lld, which %lld raters with %lld sessions each can play, found %lld",
-                          (long long)(set->raters * study->sessions_per_rater), (long long)set->raters, (long long)study->sessions_per_rater,
-                          (long long)set->sessions);
+        return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected at most %lld, which %lld raters with %lld sessions each can play, "
+                          "found %lld", (long long)(set->raters * study->sessions_per_rater), (long long)set->raters,
+                          (long long)study->sessions_per_rater, (long long)set->sessions);
     if (*study->public_url && !pasta_starts_with(study->public_url, "https://") && !pasta_starts_with(study->public_url, "http://"))
         return pasta_fail(err, PASTA_ERR_USAGE, "study.public_url: expected a URL, as https://study.example.org, found '%s'", study->public_url);
     o->design = (struct pasta_study_design){

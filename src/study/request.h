@@ -3,7 +3,11 @@
 #define PASTA_SRC_STUDY_REQUEST_H
 #include "state.h"
 
-enum route { ROUTE_NONE, ROUTE_MOVED /* to the same with a slash */, ROUTE_PAGE, ROUTE_ASSET, ROUTE_STATE, ROUTE_IMAGE, ROUTE_START, ROUTE_DRAFT, ROUTE_ANSWER };
+enum route {
+    ROUTE_NONE,
+    ROUTE_MOVED, /* to the same with a slash */
+    ROUTE_PAGE, ROUTE_ASSET, ROUTE_STATE, ROUTE_IMAGE, ROUTE_START, ROUTE_DRAFT, ROUTE_ANSWER,
+};
 enum {
     REQUEST_BODY_MAX = 16384,     /* bytes */
     CRITIQUE_MAX = 4000,          /* bytes of UTF-8 */

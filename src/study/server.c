@@ -28,6 +28,7 @@ enum {
     FIRST_SECONDS = 15,         /* without a byte, of a connection that has not asked for anything yet */
     IDLE_SECONDS = 75,          /* of one that has */
     WAIT_SECONDS = 20,          /* of a reply that waits for a slate */
+    HEADERS_MAX = 32 << 10,     /* bytes */
     FLOOD = 1 << 20,            /* bytes of a body after which the connection is cut instead of answered */
     STACK = 1 << 20,            /* bytes, of a connection's thread: JSON nests a thousand deep */
     OWN_FILES = 128,            /* that connections leave: images, journal, pipes of agents, sockets of services */
@@ -96,7 +97,8 @@ static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned s
     return result;
 }
 
-static enum MHD_Result reply_state(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater, unsigned status)
+static enum MHD_Result reply_state(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater,
+                                   unsigned status)
 {
     struct study *study = server->conduct.study;
     struct pasta_str text = {0};
@@ -174,8 +176,8 @@ static enum MHD_Result on_result(struct server *server, struct MHD_Connection *c
     return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "this could not be saved and was not taken; please try again");
 }
 
-static enum MHD_Result on_answer(struct server *server, struct MHD_Connection *connection, struct study_rater *rater, const struct pasta_str *body,
-                                 bool draft)
+static enum MHD_Result on_answer(struct server *server, struct MHD_Connection *connection, struct study_rater *rater,
+                                 const struct pasta_str *body, bool draft)
 {
     struct pasta_arena arena = {0};
     struct study_answer answer;
@@ -191,7 +193,8 @@ static enum MHD_Result on_answer(struct server *server, struct MHD_Connection *c
                           : on_result(server, connection, rater, result, problem);
 }
 
-static enum MHD_Result on_start(struct server *server, struct MHD_Connection *connection, struct study_rater *rater, const struct pasta_str *body)
+static enum MHD_Result on_start(struct server *server, struct MHD_Connection *connection, struct study_rater *rater,
+                                const struct pasta_str *body)
 {
     const char *problem = NULL;
     const enum conduct_result result = request_start(body->data, body->length, &problem) ? conduct_start(&server->conduct, rater)
@@ -213,7 +216,8 @@ static bool within_rate(struct server *server, struct study_rater *rater)
 }
 
 /* What is wrong with a post before its body is looked at: an HTTP status, 0: nothing. */
-static unsigned refuse_post(const struct server *server, struct MHD_Connection *connection, const struct exchange *exchange, const char **sentence)
+static unsigned refuse_post(const struct server *server, struct MHD_Connection *connection, const struct exchange *exchange,
+                            const char **sentence)
 {
     if (!request_same_origin(header(connection, "Origin"), header(connection, "Host"), header(connection, "Sec-Fetch-Site"),
                              server->service->settings->public_url)) {
@@ -384,13 +388,14 @@ static unsigned connections_at_once(int64_t wanted)
 static pasta_status start(struct server *server, struct pasta_err *err)
 {
     const unsigned connections = connections_at_once(server->service->settings->connections);
+    /* Without ITC the thread that accepts is not told when there is room again below the limit on connections. */
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd,
+        on_request, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd,
         MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS,
-        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10),
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_END);
     return server->daemon ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "cannot start the HTTP server");
 }
 
@@ -415,7 +420,8 @@ static pasta_status watch(struct server *server, struct pasta_err *err)
         pthread_mutex_unlock(&study->lock);
         const pasta_status status = done ? PASTA_OK : preparer_failure(server->conduct.preparer, err);
         if (failed)
-            return pasta_fail(err, PASTA_ERR_IO, "'%s/%s' cannot be written: answers can no longer be kept", server->service->dir, STUDY_JOURNAL);
+            return pasta_fail(err, PASTA_ERR_IO, "'%s/%s' cannot be written: answers can no longer be kept", server->service->dir,
+                              STUDY_JOURNAL);
         if (done && !lingers(server, &done_ms))
             return PASTA_OK;
         if (status != PASTA_OK)

@@ -122,8 +122,8 @@ static void print_text(const struct study *study, struct status *s, int64_t rest
     pasta_str_printf(out, "\nrate        %lld sessions in the last hour", (long long)s->last_hour);
     if (s->last > s->began)
         pasta_str_printf(out, "; %.1f an hour over %.1f hours", (double)s->all.done * HOUR / (s->last - s->began), (s->last - s->began) / HOUR);
-    pasta_str_printf(out, "\nchecks      attention: %lld of %lld failed; repeated slates: %lld of %lld answered alike\n", (long long)s->attention_failed,
-                     (long long)s->attention, (long long)s->repeats_same, (long long)s->repeats);
+    pasta_str_printf(out, "\nchecks      attention: %lld of %lld failed; repeated slates: %lld of %lld answered alike\n",
+                     (long long)s->attention_failed, (long long)s->attention, (long long)s->repeats_same, (long long)s->repeats);
     if (restarts)
         pasta_str_printf(out, "restarts    %lld\n", (long long)restarts);
 }

@@ -162,7 +162,7 @@ install: all ## install binaries and data below PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pasta
 	install $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/lib/pasta && install $(MODULE) $(DESTDIR)$(PREFIX)/lib/pasta
-	cp -R data/. $(DESTDIR)$(PREFIX)/share/pasta
+	cp -R data/. configs $(DESTDIR)$(PREFIX)/share/pasta
 
 compile_commands.json: ## for editors and clang-tidy (needs bear)
 	bear -- $(MAKE) -B all tests

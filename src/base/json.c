@@ -223,3 +223,17 @@ void pasta_json_put_num(struct pasta_str *s, double value)
     }
     pasta_str_add(s, text);
 }
+
+void pasta_json_field_str(struct pasta_str *s, const char *key, const char *text)
+{
+    pasta_str_printf(s, ",\"%s\":", key);
+    pasta_json_put_str(s, text);
+}
+
+void pasta_json_field_num(struct pasta_str *s, const char *key, double value)
+{
+    if (isnan(value))
+        return;
+    pasta_str_printf(s, ",\"%s\":", key);
+    pasta_json_put_num(s, value);
+}

@@ -151,6 +151,8 @@ static void listening(void *ctx, const char *url)
     const struct pasta_context *context = ctx;
     printf("%s\n", url);
     fflush(stdout);
+    if (!pasta_starts_with(url, "http://127.") && !pasta_starts_with(url, "http://[::1]") && !*context->config.study.public_url)
+        pasta_warn("'%s' is no loopback address: links and answers travel in the clear; serve TLS in front, and set study.public_url", url);
     pasta_info("the raters' links are in '%s/links.tsv'; Ctrl-C stops, --resume goes on", context->out);
 }
 
@@ -179,7 +181,7 @@ static pasta_status plan(const struct opened *o, const struct pasta_context *con
     return PASTA_OK;
 }
 
-static pasta_status conduct(const struct collect_study *study, bool finish, struct pasta_err *err)
+static pasta_status carry_out(const struct collect_study *study, bool finish, struct pasta_err *err)
 {
     static const char *const owned[] = {"manifest.json", "journal.jsonl", "sessions.jsonl", "links.tsv", "prompts.txt", "settings.json",
                                         "images/", "preferences.jsonl", "ratings.jsonl", "parts/", NULL}; /* of sketch raters, too */
@@ -211,12 +213,12 @@ static pasta_status conduct(const struct collect_study *study, bool finish, stru
 
 pasta_status collect_study_serve(const struct collect_study *study, struct pasta_err *err)
 {
-    return conduct(study, false, err);
+    return carry_out(study, false, err);
 }
 
 pasta_status collect_study_finish(const struct collect_study *study, struct pasta_err *err)
 {
-    return conduct(study, true, err);
+    return carry_out(study, true, err);
 }
 
 pasta_status collect_study_status(const struct pasta_context *context, struct pasta_err *err)

@@ -19,7 +19,6 @@
 #include "torch_command.h"
 
 enum { BINS = 10, TABLES = 5 };
-static const char *const versus_names[3] = {"worse", "same", "better"};
 
 /* One number an answer, of the real person and expected of a simulated one; NAN where it was not asked or not given. */
 struct answers {
@@ -245,7 +244,7 @@ static void versus_table(struct fidelity *f)
         for (int v = 2; v >= 0; v--) {
             pasta_table_row(t);
             pasta_table_text(t, all ? "all" : label);
-            pasta_table_text(t, versus_names[v]);
+            pasta_table_text(t, pasta_versus_names[PASTA_WORSE + v]);
             if (!all)
                 put_turn(f, t, f->versus[v], turn);
             else if (v == 2)

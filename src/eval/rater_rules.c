@@ -90,7 +90,6 @@ static void put_p(double p, struct pasta_str *out)
 static void put_reason(const struct pasta_rater_study *study, const struct pasta_rater_habits *h, const struct pasta_rater_verdict *v,
                        enum pasta_rater_rule rule, struct pasta_str *out)
 {
-    static const char *const answers[] = {"none", "worse", "same", "better"};
     switch (rule) {
     case PASTA_RULE_ATTENTION:
         pasta_str_printf(out, "failed %lld of %lld attention checks", (long long)h->attention_failed, (long long)h->attention);
@@ -110,7 +109,7 @@ static void put_reason(const struct pasta_rater_study *study, const struct pasta
                          (long long)h->pattern.of);
         break;
     case PASTA_RULE_VERSUS_RUN:
-        pasta_str_printf(out, "answered '%s' %lld times in a row", answers[h->versus_run.run.value], (long long)h->versus_run.run.length);
+        pasta_str_printf(out, "answered '%s' %lld times in a row", pasta_versus_names[h->versus_run.run.value], (long long)h->versus_run.run.length);
         break;
     case PASTA_RULE_SAME_RATING:
         pasta_str_printf(out, "rated every one of %lld turns %g", (long long)h->rating_run.of, study->ratings[h->rating_run.run.value]);

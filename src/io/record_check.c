@@ -108,14 +108,14 @@ void pasta_checks_parse(struct pasta_fields *f, const cJSON *tree, struct pasta_
 void pasta_check_print(const struct pasta_check *check, struct pasta_str *out)
 {
     pasta_str_printf(out, "{\"after_turn\":%d", check->after_turn);
-    pasta_put_text(out, "kind", kind_names[check->kind]);
+    pasta_json_field_str(out, "kind", kind_names[check->kind]);
     pasta_slate_print(check->columns, check->n_columns, out);
     if (check->kind == PASTA_CHECK_ATTENTION)
         pasta_str_printf(out, ",\"expected\":%d", check->expected);
     else
         pasta_str_printf(out, ",\"repeat_of\":%d", check->repeat_of);
     pasta_choice_print(check->choice, out);
-    pasta_put_number(out, "seconds", check->seconds);
+    pasta_json_field_num(out, "seconds", check->seconds);
     pasta_str_addc(out, '}');
 }
 

@@ -9,7 +9,7 @@
 
 static const char *const schema = "pasta.session/1";
 static const char *const source_names[] = {"human", "sketch", "simulated"};
-static const char *const versus_names[] = {"worse", "same", "better"}; /* from PASTA_WORSE on */
+const char *const pasta_versus_names[PASTA_VERSUS] = {"none", "worse", "same", "better"};
 const char *const pasta_category_names[PASTA_CATEGORIES] = {"rephrase", "expand", "style", "subject", "creative"};
 enum { MAX_TYPES = 1 << 20 };
 
@@ -32,7 +32,7 @@ static void parse_answers(struct pasta_fields *f, const struct pasta_place *at, 
     if (pasta_json_has(obj, "vs_previous")) {
         if (number == 1)
             pasta_fields_fail(f, at, "vs_previous", "expected nothing in the first turn, found an answer");
-        turn->versus = PASTA_WORSE + pasta_fields_name(f, at, obj, "vs_previous", versus_names, 3);
+        turn->versus = PASTA_WORSE + pasta_fields_name(f, at, obj, "vs_previous", pasta_versus_names + PASTA_WORSE, 3);
     }
     turn->critique = pasta_fields_opt_str(f, at, obj, "critique");
     turn->seconds = pasta_fields_opt_num(f, at, obj, "seconds", 0, HUGE_VAL);
@@ -178,37 +178,37 @@ void pasta_turn_print(const struct pasta_turn *turn, int number, struct pasta_st
     print_candidates(turn, out);
     pasta_slate_print(turn->columns, turn->n_columns, out);
     pasta_choice_print(turn->choice, out);
-    pasta_put_number(out, "rating", turn->rating);
+    pasta_json_field_num(out, "rating", turn->rating);
     if (turn->versus != PASTA_VERSUS_NONE)
-        pasta_put_text(out, "vs_previous", versus_names[turn->versus - PASTA_WORSE]);
+        pasta_json_field_str(out, "vs_previous", pasta_versus_names[turn->versus]);
     if (turn->critique && turn->critique[0])
-        pasta_put_text(out, "critique", turn->critique);
-    pasta_put_number(out, "seconds", turn->seconds);
+        pasta_json_field_str(out, "critique", turn->critique);
+    pasta_json_field_num(out, "seconds", turn->seconds);
     pasta_str_addc(out, '}');
 }
 
 void pasta_session_print(const struct pasta_session *s, struct pasta_str *out)
 {
     pasta_str_printf(out, "{\"schema\":\"%s\"", schema);
-    pasta_put_text(out, "session_id", s->session_id);
-    pasta_put_text(out, "rater_id", s->rater_id);
-    pasta_put_text(out, "source", source_names[s->source]);
-    pasta_put_text(out, "agent", s->agent);
+    pasta_json_field_str(out, "session_id", s->session_id);
+    pasta_json_field_str(out, "rater_id", s->rater_id);
+    pasta_json_field_str(out, "source", source_names[s->source]);
+    pasta_json_field_str(out, "agent", s->agent);
     pasta_str_printf(out, ",\"seed\":%llu", (unsigned long long)s->seed);
-    pasta_put_text(out, "initial_prompt", s->initial_prompt);
+    pasta_json_field_str(out, "initial_prompt", s->initial_prompt);
     if (s->user_type >= 0)
         pasta_str_printf(out, ",\"user_type\":%d", s->user_type);
     if (s->exploration.recorded) {
         pasta_str_add(out, ",\"exploration\":{\"epsilon\":");
         pasta_json_put_num(out, s->exploration.epsilon);
-        pasta_put_number(out, "temperature", s->exploration.temperature);
+        pasta_json_field_num(out, "temperature", s->exploration.temperature);
         pasta_str_addc(out, '}');
     }
     if (s->generator) {
         pasta_str_add(out, ",\"generator\":{\"name\":");
         pasta_json_put_str(out, s->generator);
         if (s->template_hash)
-            pasta_put_text(out, "template", s->template_hash);
+            pasta_json_field_str(out, "template", s->template_hash);
         pasta_str_addc(out, '}');
     }
     pasta_str_add(out, ",\"turns\":[");

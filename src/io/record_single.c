@@ -8,16 +8,10 @@
 
 enum { MAX_RANKED = 1 << 12 };
 
-static void put_text(struct pasta_str *out, const char *key, const char *text)
-{
-    pasta_str_printf(out, ",\"%s\":", key);
-    pasta_json_put_str(out, text);
-}
-
 static void put_user(struct pasta_str *out, const char *user_id)
 {
     if (user_id)
-        put_text(out, "user_id", user_id);
+        pasta_json_field_str(out, "user_id", user_id);
     pasta_str_add(out, "}\n");
 }
 
@@ -59,7 +53,7 @@ pasta_status pasta_preferences_read(const char *path, int64_t skip_bad, int64_t 
 void pasta_preference_print(const struct pasta_preference *p, struct pasta_str *out)
 {
     pasta_str_add(out, "{\"schema\":\"pasta.preference/1\"");
-    put_text(out, "prompt", p->prompt);
+    pasta_json_field_str(out, "prompt", p->prompt);
     pasta_str_add(out, ",\"images\":[");
     pasta_json_put_str(out, p->image[0]);
     pasta_str_addc(out, ',');
@@ -112,8 +106,8 @@ pasta_status pasta_ratings_read(const char *path, int64_t skip_bad, int64_t *ski
 void pasta_rating_print(const struct pasta_rating *r, struct pasta_str *out)
 {
     pasta_str_add(out, "{\"schema\":\"pasta.rating/1\"");
-    put_text(out, "prompt", r->prompt);
-    put_text(out, "image", r->image);
+    pasta_json_field_str(out, "prompt", r->prompt);
+    pasta_json_field_str(out, "image", r->image);
     pasta_str_add(out, ",\"rating\":");
     pasta_json_put_num(out, r->rating);
     pasta_str_add(out, ",\"scale\":[");

@@ -81,20 +81,6 @@ static void put_key(struct pasta_str *out, const char *key)
     pasta_str_printf(out, ",\"%s\":", key);
 }
 
-void pasta_put_text(struct pasta_str *out, const char *key, const char *text)
-{
-    put_key(out, key);
-    pasta_json_put_str(out, text);
-}
-
-void pasta_put_number(struct pasta_str *out, const char *key, double value)
-{
-    if (isnan(value))
-        return;
-    put_key(out, key);
-    pasta_json_put_num(out, value);
-}
-
 void pasta_put_numbers(struct pasta_str *out, const char *key, const double *values, int n)
 {
     pasta_str_printf(out, "\"%s\":[", key);
@@ -112,7 +98,7 @@ void pasta_candidates_print(const struct pasta_candidate *candidates, int n, str
     for (int i = 0; i < n; i++) {
         pasta_str_add(out, i ? ",{\"prompt\":" : "{\"prompt\":");
         pasta_json_put_str(out, candidates[i].prompt);
-        pasta_put_text(out, "category", pasta_category_names[candidates[i].category]);
+        pasta_json_field_str(out, "category", pasta_category_names[candidates[i].category]);
         pasta_str_addc(out, '}');
     }
     pasta_str_addc(out, ']');
@@ -122,7 +108,7 @@ static void print_column(const struct pasta_column *column, struct pasta_str *ou
 {
     pasta_str_add(out, "{\"prompt\":");
     pasta_json_put_str(out, column->prompt);
-    pasta_put_text(out, "category", pasta_category_names[column->category]);
+    pasta_json_field_str(out, "category", pasta_category_names[column->category]);
     if (column->candidate >= 0)
         pasta_str_printf(out, ",\"candidate\":%d", column->candidate);
     pasta_str_add(out, ",\"images\":[");

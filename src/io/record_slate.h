@@ -25,6 +25,4 @@ void pasta_candidates_print(const struct pasta_candidate *candidates, int n, str
 void pasta_slate_print(const struct pasta_column *columns, int n, struct pasta_str *out);
 void pasta_choice_print(int choice, struct pasta_str *out);
 void pasta_put_numbers(struct pasta_str *out, const char *key, const double *values, int n); /* no comma */
-void pasta_put_text(struct pasta_str *out, const char *key, const char *text);
-void pasta_put_number(struct pasta_str *out, const char *key, double value); /* nothing for NAN: an answer that was not given has no field */
 #endif

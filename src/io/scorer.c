@@ -36,7 +36,7 @@ void pasta_scores_print_error(const char *sentence, struct pasta_str *out)
 void pasta_scorer_print(const char *name, struct pasta_str *out)
 {
     pasta_str_printf(out, "{\"schema\":\"%s\"", scorer_schema);
-    pasta_put_text(out, "name", name);
+    pasta_json_field_str(out, "name", name);
     pasta_str_add(out, "}\n");
 }
 

@@ -93,7 +93,7 @@ enum conduct_result conduct_start(struct conduct *c, struct study_rater *rater)
     int arm;
 
     pthread_mutex_lock(&study->lock);
-    if (!study_current(study, rater) && rater->n_sessions < study->design.sessions_per_rater && study_deal(study, rater, now, &arm, &block)) {
+    if (!study_current(rater) && rater->n_sessions < study->design.sessions_per_rater && study_deal(study, rater, now, &arm, &block)) {
         const struct pasta_session record = begin(c, rater, arm, block, &arena);
         const uint32_t person = study->design.first_rater + (uint32_t)(rater - study->raters);
         event_start(&record, person, study->design.arms[arm], block, now, &line);
@@ -169,7 +169,7 @@ void conduct_draft(struct conduct *c, struct study_rater *rater, const struct st
 void conduct_look(struct conduct *c, struct study_rater *rater)
 {
     pthread_mutex_lock(&c->study->lock);
-    struct study_session *session = study_current(c->study, rater);
+    struct study_session *session = study_current(rater);
     if (session && !session->shown && !(session->plan.urgent && session->plan.state != PLAN_NONE))
         go_on(c, session);
     pthread_mutex_unlock(&c->study->lock);

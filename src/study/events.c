@@ -11,28 +11,13 @@
 #include "steps.h"
 
 static const char *const schema = "pasta.study/1";
-static const char *const versus_names[] = {[PASTA_WORSE] = "worse", [PASTA_SAME] = "same", [PASTA_BETTER] = "better"};
 
 /* --- writing --- */
-
-static void put_text(struct pasta_str *out, const char *key, const char *text)
-{
-    pasta_str_printf(out, ",\"%s\":", key);
-    pasta_json_put_str(out, text);
-}
-
-static void put_num(struct pasta_str *out, const char *key, double value)
-{
-    if (isnan(value))
-        return;
-    pasta_str_printf(out, ",\"%s\":", key);
-    pasta_json_put_num(out, value);
-}
 
 static void begin(const char *event, double now, struct pasta_str *out)
 {
     pasta_str_printf(out, "{\"schema\":\"%s\",\"event\":\"%s\"", schema, event);
-    put_num(out, "at", now);
+    pasta_json_field_num(out, "at", now);
 }
 
 void event_open(const struct pasta_study_design *design, double now, struct pasta_str *out)
@@ -45,9 +30,9 @@ void event_open(const struct pasta_study_design *design, double now, struct past
     }
     pasta_str_printf(out, "],\"places\":%lld,\"raters\":%u,\"first_rater\":%u,\"sessions_per_rater\":%d,\"horizon\":%d",
                      (long long)design->places, design->raters, design->first_rater, design->sessions_per_rater, design->horizon);
-    put_num(out, "attention_rate", design->attention_rate);
-    put_num(out, "repeat_rate", design->repeat_rate);
-    put_num(out, "idle_seconds", design->idle_seconds);
+    pasta_json_field_num(out, "attention_rate", design->attention_rate);
+    pasta_json_field_num(out, "repeat_rate", design->repeat_rate);
+    pasta_json_field_num(out, "idle_seconds", design->idle_seconds);
     pasta_str_add(out, "}}\n");
 }
 
@@ -55,7 +40,7 @@ void event_start(const struct pasta_session *session, uint32_t person, const cha
 {
     begin("start", now, out);
     pasta_str_printf(out, ",\"person\":%u", person);
-    put_text(out, "arm", arm);
+    pasta_json_field_str(out, "arm", arm);
     pasta_str_printf(out, ",\"block\":%lld,\"session\":", (long long)block);
     pasta_session_print(session, out);
     out->data[--out->length] = '\0'; /* its newline */
@@ -65,30 +50,30 @@ void event_start(const struct pasta_session *session, uint32_t person, const cha
 void event_slate(const char *session_id, bool check, const char *step, double now, struct pasta_str *out)
 {
     begin("slate", now, out);
-    put_text(out, "session", session_id);
+    pasta_json_field_str(out, "session", session_id);
     pasta_str_printf(out, ",\"%s\":%s}\n", check ? "check" : "turn", step);
 }
 
 void event_answer_fields(const struct study_answer *answer, struct pasta_str *out)
 {
     if (answer->choice >= 0)
-        put_num(out, "choice", answer->choice);
+        pasta_json_field_num(out, "choice", answer->choice);
     else
         pasta_str_add(out, ",\"choice\":null");
     if (answer->versus != PASTA_VERSUS_NONE)
-        put_text(out, "vs_previous", versus_names[answer->versus]);
-    put_num(out, "rating", answer->rating);
+        pasta_json_field_str(out, "vs_previous", pasta_versus_names[answer->versus]);
+    pasta_json_field_num(out, "rating", answer->rating);
     if (answer->critique)
-        put_text(out, "critique", answer->critique);
+        pasta_json_field_str(out, "critique", answer->critique);
 }
 
 void event_answer(const char *session_id, const struct study_answer *answer, double now, struct pasta_str *out)
 {
     begin("answer", now, out);
-    put_text(out, "session", session_id);
+    pasta_json_field_str(out, "session", session_id);
     pasta_str_printf(out, ",\"step\":%d", answer->step);
     event_answer_fields(answer, out);
-    put_num(out, "seconds", answer->seconds);
+    pasta_json_field_num(out, "seconds", answer->seconds);
     pasta_str_add(out, "}\n");
 }
 
@@ -213,7 +198,7 @@ static pasta_status read_start(struct reader *r, const cJSON *line, double at, c
         const int arm = arm_named(design, name);
         if (arm < 0)
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s: arm: expected one of the design's, found \"%s\"", where, name);
-        else if (rater->n_sessions == design->sessions_per_rater || study_current(r->study, rater))
+        else if (rater->n_sessions == design->sessions_per_rater || study_current(rater))
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s: person: expected one who may begin a session, found %lld", where, (long long)person);
         else if (record.n_turns || record.n_checks)
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s: session.turns: expected none yet, found %d", where, record.n_turns);
@@ -302,7 +287,7 @@ static pasta_status read_versus(const cJSON *line, const char *where, enum pasta
         return PASTA_OK;
     const pasta_status status = pasta_json_str(line, "vs_previous", where, &name, err);
     for (int v = PASTA_WORSE; v <= PASTA_BETTER && status == PASTA_OK; v++)
-        if (strcmp(versus_names[v], name) == 0)
+        if (strcmp(pasta_versus_names[v], name) == 0)
             *out = (enum pasta_versus)v;
     if (status == PASTA_OK && *out == PASTA_VERSUS_NONE)
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: vs_previous: expected worse, same or better, found \"%s\"", where, name);

@@ -69,6 +69,20 @@ static bool is_ahead(const struct study_session *session)
     return session->shown && !session->check;
 }
 
+/* A rater who ponders draws, or pays for, slates that nobody sees: only so many a turn. */
+static bool is_one_too_many(const struct study_session *session)
+{
+    enum { DRAFTS = 4 };
+    return session->plan.drafted == session->record.n_turns && session->plan.drafts >= DRAFTS;
+}
+
+static void count_draft(struct study_session *session)
+{
+    struct slate_plan *plan = &session->plan;
+    plan->drafts = plan->drafted == session->record.n_turns ? plan->drafts + 1 : 1;
+    plan->drafted = session->record.n_turns;
+}
+
 /* Something is to be done for it, now: a slate to be made, by one thread unless the rater waits, or one to be shown that could not be. */
 static bool is_due(const struct slate_plan *plan, double now)
 {
@@ -124,7 +138,7 @@ static void prepared(struct preparer *p, struct study_session *session, struct p
 
 static void failed(struct preparer *p, struct study_session *session, const struct pasta_err *err)
 {
-    enum { LONGEST = 60 }; /* seconds */
+    enum { LONGEST = 600 }; /* seconds: what fails again and again may be paid for each time */
     struct slate_plan *plan = &session->plan;
     if (err->status == PASTA_ERR_STOPPED && p->failure.status == PASTA_OK)
         p->failure = *err;
@@ -149,8 +163,10 @@ static void prepare(struct preparer *p, struct study_session *session)
     session->plan.state = PLAN_RUNNING;
     session->plan.workers++;
     take(session, job);
-    if (is_ahead(session))
+    if (is_ahead(session)) {
+        count_draft(session);
         status = assume(session, job, &arena, &err);
+    }
     pthread_mutex_unlock(&p->study->lock);
     if (status == PASTA_OK)
         status = pasta_rollout_slate(&p->rollouts[job->arm], &job->record, job->index, job->person, &arena, &turn, &err);
@@ -175,7 +191,7 @@ static void *work(void *ctx)
     pthread_mutex_lock(&p->study->lock);
     while (!p->stopping) {
         struct study_session *session = p->failure.status == PASTA_OK ? most_wanted(p, pasta_now()) : NULL;
-        const struct timespec soon = study_deadline(1); /* something may be due again */
+        const struct timespec soon = study_deadline(0.25); /* something may be due by then */
         if (session && session->plan.state == PLAN_READY)
             show(p, session);
         else if (session)
@@ -239,19 +255,27 @@ static char *key_of(const struct pasta_session *s, const struct study_answer *dr
 
 void preparer_plan(struct preparer *p, struct study_session *session, const struct study_answer *draft, bool urgent)
 {
+    const double settle = 1; /* seconds until a draft is worth a slate: words are typed letter by letter */
     struct slate_plan *plan = &session->plan;
     char *after = key_of(&session->record, draft);
-    if (plan->state == PLAN_NONE || strcmp(plan->after, after) != 0) {
+    const bool another = plan->state == PLAN_NONE || strcmp(plan->after, after) != 0;
+    if (draft && another && is_one_too_many(session)) {
+        free(after);
+        return;
+    }
+    if (another) {
         free(plan->after);
         plan->after = after;
         plan->state = PLAN_WANTED;
         plan->generation++;
         plan->failures = 0;
-        plan->retry_at = 0;
         plan->wanted_at = pasta_now();
+        plan->retry_at = draft ? plan->wanted_at + settle : 0;
     } else {
         free(after);
     }
+    if (urgent && !plan->failures)
+        plan->retry_at = 0;
     plan->urgent = urgent;
     if (urgent && plan->state == PLAN_READY)
         show(p, session);

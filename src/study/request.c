@@ -121,13 +121,12 @@ static bool number(const cJSON *tree, const char *key, double min, double max, d
 
 static bool versus(const cJSON *tree, enum pasta_versus *out)
 {
-    static const char *const names[] = {[PASTA_WORSE] = "worse", [PASTA_SAME] = "same", [PASTA_BETTER] = "better"};
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(tree, "versus");
     *out = PASTA_VERSUS_NONE;
     if (!item || cJSON_IsNull(item))
         return true;
     for (int v = PASTA_WORSE; v <= PASTA_BETTER && cJSON_IsString(item); v++)
-        if (strcmp(item->valuestring, names[v]) == 0)
+        if (strcmp(item->valuestring, pasta_versus_names[v]) == 0)
             *out = (enum pasta_versus)v;
     return *out != PASTA_VERSUS_NONE;
 }

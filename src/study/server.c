@@ -16,6 +16,7 @@
 #include "events.h"
 #include "links.h"
 #include "page.h"
+#include "pasta/agent/image_store.h"
 #include "pasta/base/log.h"
 #include "pasta/base/paths.h"
 #include "pasta/base/progress.h"
@@ -28,6 +29,7 @@ enum {
     FIRST_SECONDS = 15,         /* without a byte, of a connection that has not asked for anything yet */
     IDLE_SECONDS = 75,          /* of one that has */
     WAIT_SECONDS = 20,          /* of a reply that waits for a slate */
+    WAITING_MOST = 4,           /* such replies of one rater: further ones come at once */
     HEADERS_MAX = 32 << 10,     /* bytes */
     FLOOD = 1 << 20,            /* bytes of a body after which the connection is cut instead of answered */
     STACK = 1 << 20,            /* bytes, of a connection's thread: JSON nests a thousand deep */
@@ -103,7 +105,7 @@ static enum MHD_Result reply_state(struct server *server, struct MHD_Connection 
     struct study *study = server->conduct.study;
     struct pasta_str text = {0};
     pthread_mutex_lock(&study->lock);
-    const struct study_session *session = study_current(study, rater);
+    const struct study_session *session = study_current(rater);
     const int64_t end = session && session->shown ? session->shown_end : 0;
     view_state(study, rater, &server->view, study_clock(), &text);
     pthread_mutex_unlock(&study->lock);
@@ -124,27 +126,38 @@ static enum MHD_Result reply_asset(struct MHD_Connection *connection, const char
     return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
 }
 
+/* An image that the file system lost, or has in part, after a power cut: what made it is known. */
+static pasta_status draw_again(const struct server *server, const struct study_session *session, const struct pasta_column *column,
+                               const struct pasta_image_ref *image, struct pasta_err *err)
+{
+    return pasta_image_save(&server->service->rollouts[session->arm].t2i, column->prompt, image->seed, image->id, server->service->dir, err);
+}
+
 static enum MHD_Result reply_image(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater,
                                    const struct request *request)
 {
     struct study *study = server->conduct.study;
+    const struct study_session *session;
+    const struct pasta_image_ref *image;
     struct pasta_str png = {0};
-    struct pasta_err err = {0};
+    struct pasta_err err = {0}, first = {0};
     char id[65];
     memcpy(id, request->name, 64);
     id[64] = '\0';
     pthread_mutex_lock(&study->lock);
-    const bool shown = view_has_image(rater, id);
+    const struct pasta_column *column = view_image(rater, id, &session, &image);
     pthread_mutex_unlock(&study->lock);
-    if (!shown)
+    if (!column)
         return reply_error(connection, MHD_HTTP_NOT_FOUND, "there is no such image");
-    if (shown_image_read(server->service->dir, id, &png, &err) != PASTA_OK) {
-        pasta_warn("%s", err.message);
-        pasta_str_release(&png);
-        return reply_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the image cannot be read");
-    }
-    const enum MHD_Result result = reply(connection, MHD_HTTP_OK, "image/png", "private, max-age=31536000, immutable", png.data, png.length,
-                                         MHD_RESPMEM_MUST_COPY);
+    pasta_status status = shown_image_read(server->service->dir, id, &png, &first);
+    if (status != PASTA_OK && (status = draw_again(server, session, column, image, &err)) == PASTA_OK)
+        status = shown_image_read(server->service->dir, id, &png, &err);
+    const enum MHD_Result result =
+        status == PASTA_OK ? reply(connection, MHD_HTTP_OK, "image/png", "private, max-age=31536000, immutable", png.data, png.length,
+                                   MHD_RESPMEM_MUST_COPY)
+                           : reply_error(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "the image cannot be read");
+    if (status != PASTA_OK)
+        pasta_warn("%s; it could not be drawn again: %s", first.message, err.message);
     pasta_str_release(&png);
     return result;
 }
@@ -158,8 +171,11 @@ static enum MHD_Result on_state(struct server *server, struct MHD_Connection *co
     const struct timespec deadline = study_deadline(WAIT_SECONDS);
     conduct_look(&server->conduct, rater);
     pthread_mutex_lock(&study->lock);
-    for (int late = 0; wait && !late && !atomic_load(&server->closing) && view_waits(study, rater);)
+    const bool may_wait = wait && rater->waiting < WAITING_MOST;
+    rater->waiting += may_wait;
+    for (int late = 0; may_wait && !late && !atomic_load(&server->closing) && view_waits(rater);)
         late = pthread_cond_timedwait(&study->changed, &study->lock, &deadline);
+    rater->waiting -= may_wait;
     pthread_mutex_unlock(&study->lock);
     return reply_state(server, connection, rater, MHD_HTTP_OK);
 }
@@ -469,7 +485,7 @@ pasta_status pasta_study_serve(const struct pasta_study_service *service, struct
     }
     stop(&server);
     if (status == PASTA_OK)
-        status = conduct_write_sessions(c->study, service->dir, false, &n, err);
+        status = conduct_write_sessions(c->study, service->dir, true, &n, err); /* one who came back late may be in the middle of a session */
     study_free(c->study);
     return status;
 }

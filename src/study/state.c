@@ -45,9 +45,8 @@ void study_free(struct study *study)
     free(study);
 }
 
-struct study_session *study_current(const struct study *study, const struct study_rater *rater)
+struct study_session *study_current(const struct study_rater *rater)
 {
-    (void)study;
     struct study_session *last = rater->n_sessions ? rater->sessions[rater->n_sessions - 1] : NULL;
     return last && !last->ended ? last : NULL;
 }

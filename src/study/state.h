@@ -29,6 +29,7 @@ struct slate_plan {               /* the slate of a session's next turn, while i
     char *after;                  /* the answer that it follows, printed; "" before the first turn */
     struct pasta_str turn;        /* READY: the turn, printed */
     double wanted_at, retry_at;   /* monotonic seconds */
+    int drafted, drafts;          /* how many slates were made for drafts of which turn */
     int failures;                 /* in a row */
 };
 struct study_session {
@@ -51,6 +52,7 @@ struct study_rater {
     struct study_session **sessions; /* [n_sessions], borrowed */
     size_t capacity;
     double allowance, asked_at;   /* requests left, and when that was reckoned: the limit on rates */
+    int waiting;                  /* replies that wait for a slate */
 };
 struct study {
     struct pasta_study_design design;
@@ -67,7 +69,7 @@ struct study *study_new(const struct pasta_study_design *design); /* copied */
 void study_free(struct study *study);                             /* NULL is legal */
 
 /* The session under way, or NULL. */
-struct study_session *study_current(const struct study *study, const struct study_rater *rater);
+struct study_session *study_current(const struct study_rater *rater);
 /* The session of the rater's that `*step` as numbered on the page belongs to, of which it becomes the number; past all, the last one. NULL: none
  * has begun. On the page steps count on from session to session, so that a page that was left open answers no other session. */
 struct study_session *study_session_of(const struct study_rater *rater, int *step);

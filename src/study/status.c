@@ -146,7 +146,7 @@ pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *ou
     for (uint32_t r = 0; r < study->design.raters; r++) {
         const struct study_rater *rater = &study->raters[r];
         s.came += rater->n_sessions > 0;
-        s.finished += rater->n_sessions == study->design.sessions_per_rater && !study_current(study, rater);
+        s.finished += rater->n_sessions == study->design.sessions_per_rater && !study_current(rater);
     }
     (json ? print_json : print_text)(study, &s, restarts, out);
     free(s.arms);

@@ -5,12 +5,6 @@
 #include "pasta/base/json.h"
 #include "steps.h"
 
-static void put_text(struct pasta_str *out, const char *key, const char *text)
-{
-    pasta_str_printf(out, ",\"%s\":", key);
-    pasta_json_put_str(out, text);
-}
-
 static void put_sessions(const struct study *study, const struct study_rater *rater, struct pasta_str *out)
 {
     int done = 0;
@@ -43,7 +37,7 @@ static void put_columns(const struct pasta_column *columns, int n, bool prompts,
         pasta_str_add(out, l ? ",{\"images\":" : "{\"images\":");
         put_images(&columns[l], out);
         if (prompts)
-            put_text(out, "prompt", columns[l].prompt);
+            pasta_json_field_str(out, "prompt", columns[l].prompt);
         pasta_str_addc(out, '}');
     }
     pasta_str_addc(out, ']');
@@ -92,7 +86,7 @@ static void put_session(const struct study *study, const struct study_rater *rat
     }
     pasta_str_add(out, "{\"phase\":\"slate\"");
     put_progress(study, rater, s, session->check, out);
-    put_text(out, "task", s->initial_prompt);
+    pasta_json_field_str(out, "task", s->initial_prompt);
     if (session->check)
         put_check(&s->checks[s->n_checks], set->show_prompts, out);
     else
@@ -102,7 +96,7 @@ static void put_session(const struct study *study, const struct study_rater *rat
 void view_state(const struct study *study, const struct study_rater *rater, const struct view_settings *settings, double now,
                 struct pasta_str *out)
 {
-    const struct study_session *session = study_current(study, rater);
+    const struct study_session *session = study_current(rater);
     const bool all = rater->n_sessions == study->design.sessions_per_rater;
     int arm;
     int64_t block;
@@ -110,14 +104,14 @@ void view_state(const struct study *study, const struct study_rater *rater, cons
         put_session(study, rater, session, settings->study, out);
     } else if (all || (rater->n_sessions && !study_deal(study, rater, now, &arm, &block))) {
         pasta_str_add(out, "{\"phase\":\"done\"");
-        put_text(out, "text", *settings->study->completion ? settings->study->completion : NULL);
+        pasta_json_field_str(out, "text", *settings->study->completion ? settings->study->completion : NULL);
         put_sessions(study, rater, out);
     } else if (rater->n_sessions) {
         pasta_str_add(out, "{\"phase\":\"between\"");
         put_sessions(study, rater, out);
     } else if (study_deal(study, rater, now, &arm, &block)) {
         pasta_str_add(out, "{\"phase\":\"consent\"");
-        put_text(out, "text", settings->consent);
+        pasta_json_field_str(out, "text", settings->consent);
         put_sessions(study, rater, out);
     } else {
         pasta_str_add(out, "{\"phase\":\"closed\"");
@@ -125,30 +119,33 @@ void view_state(const struct study *study, const struct study_rater *rater, cons
     pasta_str_addc(out, '}');
 }
 
-bool view_waits(const struct study *study, const struct study_rater *rater)
+bool view_waits(const struct study_rater *rater)
 {
-    const struct study_session *session = study_current(study, rater);
+    const struct study_session *session = study_current(rater);
     return session && !session->shown;
 }
 
-static bool has(const struct pasta_column *columns, int n, const char *id)
+static const struct pasta_image_ref *find_image(const struct pasta_column *column, const char *id)
 {
-    for (int l = 0; l < n; l++)
-        for (int i = 0; i < columns[l].n_images; i++)
-            if (strcmp(columns[l].images[i].id, id) == 0)
-                return true;
-    return false;
+    for (int i = 0; i < column->n_images; i++)
+        if (strcmp(column->images[i].id, id) == 0)
+            return &column->images[i];
+    return NULL;
 }
 
 /* Checks show images of turns. */
-bool view_has_image(const struct study_rater *rater, const char *id)
+const struct pasta_column *view_image(const struct study_rater *rater, const char *id, const struct study_session **session,
+                                      const struct pasta_image_ref **image)
 {
     for (int i = 0; i < rater->n_sessions; i++) {
-        const struct study_session *session = rater->sessions[i];
-        const int turns = session->record.n_turns + (session->shown && !session->check);
+        const struct study_session *s = rater->sessions[i];
+        const int turns = s->record.n_turns + (s->shown && !s->check);
         for (int t = 0; t < turns; t++)
-            if (has(session->record.turns[t].columns, session->record.turns[t].n_columns, id))
-                return true;
+            for (int l = 0; l < s->record.turns[t].n_columns; l++)
+                if ((*image = find_image(&s->record.turns[t].columns[l], id)) != NULL) {
+                    *session = s;
+                    return &s->record.turns[t].columns[l];
+                }
     }
-    return false;
+    return NULL;
 }

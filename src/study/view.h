@@ -13,7 +13,8 @@ struct view_settings {
 void view_state(const struct study *study, const struct study_rater *rater, const struct view_settings *settings, double now,
                 struct pasta_str *out);
 /* Whether the rater waits for a slate. */
-bool view_waits(const struct study *study, const struct study_rater *rater);
-/* Whether the rater was shown this image: 64 digits. */
-bool view_has_image(const struct study_rater *rater, const char *id);
+bool view_waits(const struct study_rater *rater);
+/* The image of 64 digits, if the rater was shown it: its column, whose prompt and the image's seed made it; else NULL. Valid as long as the study. */
+const struct pasta_column *view_image(const struct study_rater *rater, const char *id, const struct study_session **session,
+                                      const struct pasta_image_ref **image);
 #endif

@@ -91,7 +91,7 @@ static void put_refused(const struct lmm_prompts *p, struct pasta_str *out)
     if (r->too_long)
         pasta_str_printf(out, "%lld longer than %d words", (long long)r->too_long, p->max_words);
     if (r->duplicates)
-        pasta_str_printf(out, "%s%lld given twice", out->length ? ", " : "", (long long)r->duplicates);
+        pasta_str_printf(out, "%s%lld given twice or shown before", out->length ? ", " : "", (long long)r->duplicates);
     if (r->empty)
         pasta_str_printf(out, "%s%lld empty", out->length ? ", " : "", (long long)r->empty);
     if (r->refusals)
@@ -250,7 +250,7 @@ static pasta_status candidates(void *ctx, const struct pasta_session *session, u
     struct lmm *lmm = ctx;
     const int most = (int)lmm->asking.settings->attempts;
     struct talk t = {.lmm = lmm, .why = "",
-                     .prompts = {.arena = arena, .each = n / PASTA_CATEGORIES, .max_words = lmm->asking.max_words}};
+                     .prompts = {.arena = arena, .session = session, .each = n / PASTA_CATEGORIES, .max_words = lmm->asking.max_words}};
 
     pasta_status status = lmm_turn_begin(&lmm->asking, session, n, &t.turn, err);
     if (status != PASTA_OK)

@@ -135,6 +135,10 @@ static bool is_there(const struct lmm_prompts *p, const char *prompt)
         for (int i = 0; i < p->n[c]; i++)
             if (strcasecmp(p->items[c][i], prompt) == 0)
                 return true;
+    for (int t = 0; p->session && t < p->session->n_turns; t++)
+        for (int l = 0; l < p->session->turns[t].n_columns; l++)
+            if (strcasecmp(p->session->turns[t].columns[l].prompt, prompt) == 0)
+                return true;
     return false;
 }
 

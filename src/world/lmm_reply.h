@@ -23,6 +23,7 @@
 struct lmm_refused { int64_t empty, too_long, duplicates, refusals, unplaced; }; /* unplaced: of no category that we know */
 struct lmm_prompts {               /* a turn's, over all its replies */
     struct pasta_arena *arena;     /* holds the strings */
+    const struct pasta_session *session; /* what its turns showed is not taken again; NULL: nothing was shown */
     int each, max_words;           /* wanted of a category; longest, 64 bytes a word */
     const char **items[PASTA_CATEGORIES]; /* [n[c]], best first; in the arena */
     int n[PASTA_CATEGORIES];       /* at most `each` */

@@ -26,7 +26,6 @@ static void put_shown(const struct pasta_turn *turn, struct pasta_str *out)
 
 static void put_answer(const struct pasta_turn *turn, struct pasta_str *out)
 {
-    static const char *const versus[] = {[PASTA_WORSE] = "worse", [PASTA_SAME] = "same", [PASTA_BETTER] = "better"};
     pasta_str_addc(out, '{');
     put_field(out, "chosen");
     if (turn->choice >= 0)
@@ -39,7 +38,7 @@ static void put_answer(const struct pasta_turn *turn, struct pasta_str *out)
     }
     if (turn->versus != PASTA_VERSUS_NONE) {
         put_field(out, "compared_with_turn_before");
-        pasta_json_put_str(out, versus[turn->versus]);
+        pasta_json_put_str(out, pasta_versus_names[turn->versus]);
     }
     if (turn->critique) {
         put_field(out, "critique");

@@ -56,7 +56,7 @@ static void assert_same(const struct study *a, const struct study *b)
 static void happen(struct made *m, struct pasta_rng *rng)
 {
     const uint32_t r = pasta_rng_below(rng, m->study->design.raters);
-    struct study_session *session = study_current(m->study, &m->study->raters[r]);
+    struct study_session *session = study_current(&m->study->raters[r]);
     m->now += (double)pasta_rng_below(rng, 3000) / 1000 - 1; /* the clock is set back now and then */
     if (!session && m->study->raters[r].n_sessions < m->study->design.sessions_per_rater)
         made_begin(m, r);

@@ -164,11 +164,11 @@ static void an_abandoned_rater_may_go_on(void **state)
     while (!second->ended)
         made_step(&m, second, &rng);
     assert_int_equal(study_done(m.study), 2);
-    assert_ptr_equal(study_current(m.study, &m.study->raters[0]), away);
+    assert_ptr_equal(study_current(&m.study->raters[0]), away);
     while (!away->ended)
         made_step(&m, away, &rng);
     assert_int_equal(study_done(m.study), 2); /* a place counts once */
-    assert_null(study_current(m.study, &m.study->raters[0]));
+    assert_null(study_current(&m.study->raters[0]));
     assert_int_equal(third->ended_as, 1);
     assert_int_equal(second->ended_as, 2);
     assert_int_equal(away->ended_as, 3);

@@ -42,18 +42,18 @@ static void phases(void **state)
 
     assert_told(&m, 0, "{\"phase\":\"consent\",\"text\":\"You agree to <b>all</b> of it.\\n\\nReally.\",\"sessions\":{\"done\":0,\"of\":2}}");
     struct study_session *session = made_begin(&m, 0);
-    assert_true(view_waits(m.study, &m.study->raters[0]));
+    assert_true(view_waits(&m.study->raters[0]));
     assert_told(&m, 0, "{\"phase\":\"preparing\",\"step\":1,\"progress\":{\"turn\":1,\"of\":4}}");
     session->plan.failures = 1;
     assert_told(&m, 0, "{\"phase\":\"trouble\",\"step\":1,");
     session->plan.failures = 0;
     made_show(&m, session);
-    assert_false(view_waits(m.study, &m.study->raters[0]));
+    assert_false(view_waits(&m.study->raters[0]));
     assert_told(&m, 0, "{\"phase\":\"slate\",\"step\":1,\"progress\":{\"turn\":1,\"of\":4},\"task\":\"a cat, drawn \xc3\xa9 \\\"so\\\"\",\"instruction\":null,"
                        "\"columns\":[{\"images\":[\"");
     while (!session->ended)
         made_step(&m, session, &rng);
-    assert_false(view_waits(m.study, &m.study->raters[0]));
+    assert_false(view_waits(&m.study->raters[0]));
     assert_told(&m, 0, "{\"phase\":\"between\",\"sessions\":{\"done\":1,\"of\":2}}");
     session = made_begin(&m, 0);
     assert_told(&m, 0, "{\"phase\":\"preparing\",\"step\":5,\"progress\":{\"turn\":1,\"of\":4}}"); /* steps count on */

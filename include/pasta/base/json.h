@@ -36,4 +36,7 @@ const char *pasta_json_type_name(const cJSON *value);   /* "a string", "null", "
  * digits that read back the same; NaN and infinities print as null. */
 void pasta_json_put_str(struct pasta_str *s, const char *text); /* quoted, escaped; NULL -> null */
 void pasta_json_put_num(struct pasta_str *s, double value);
+/* A further field of an object: `,"KEY":VALUE`. A number that is NAN was not given, and has no field. */
+void pasta_json_field_str(struct pasta_str *s, const char *key, const char *text);
+void pasta_json_field_num(struct pasta_str *s, const char *key, double value);
 #endif

@@ -21,6 +21,8 @@ enum pasta_category { PASTA_REPHRASE, PASTA_EXPAND, PASTA_STYLE, PASTA_SUBJECT, 
 extern const char *const pasta_category_names[PASTA_CATEGORIES];
 enum pasta_source { PASTA_SOURCE_HUMAN, PASTA_SOURCE_SKETCH, PASTA_SOURCE_SIMULATED };
 enum pasta_versus { PASTA_VERSUS_NONE, PASTA_WORSE, PASTA_SAME, PASTA_BETTER }; /* answer against the turn before */
+enum { PASTA_VERSUS = 4 };
+extern const char *const pasta_versus_names[PASTA_VERSUS]; /* by the enum; "none" first */
 enum pasta_check_kind { PASTA_CHECK_ATTENTION, PASTA_CHECK_REPEAT };
 
 struct pasta_image_ref {

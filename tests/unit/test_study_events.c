@@ -275,6 +275,19 @@ static void bad_next_lines(void **state)
     }
 }
 
+static void a_step_is_shown_once(void **state)
+{
+    (void)state;
+    struct pasta_str text = {0};
+    const char *last = good.data + good.length - 1;
+    while (last[-1] != '\n')
+        last--;
+    pasta_str_add(&text, good.data);
+    pasta_str_add(&text, last);
+    assert_refused(text.data, good_lines + 1, "expected no such step");
+    pasta_str_release(&text);
+}
+
 /* The n-th line of the good journal changed by replacing `from` with `to`. */
 static void assert_changed_refused(int line, const char *from, const char *to, const char *word)
 {
@@ -342,7 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(state_is_the_journals), cmocka_unit_test(design_reads_back), cmocka_unit_test(answers_read_back),
-        cmocka_unit_test(torn_end_is_passed_over), cmocka_unit_test(bad_next_lines), cmocka_unit_test(changed_lines),
+        cmocka_unit_test(torn_end_is_passed_over), cmocka_unit_test(bad_next_lines), cmocka_unit_test(a_step_is_shown_once), cmocka_unit_test(changed_lines),
         cmocka_unit_test(no_journal)};
     return cmocka_run_group_tests(tests, make_good, drop_good);
 }

@@ -40,17 +40,37 @@ pasta_status services_open(const struct pasta_context *context, struct pasta_bac
     return pasta_backends_open(config, &(struct pasta_service_files){.replay = services.replay}, out, err);
 }
 
+/* A cassette that begins in the middle of a run would look whole and lack its beginning. */
+static pasta_status check_recording(const struct pasta_context *context, struct pasta_err *err)
+{
+    static const char *const begun[] = {"parts", "journal.jsonl"};
+    char *partial = services.record && context->resume ? pasta_asprintf("%s.partial", services.record) : NULL;
+    pasta_status status = PASTA_OK;
+    for (size_t i = 0; partial && !pasta_file_exists(partial) && i < sizeof begun / sizeof *begun && status == PASTA_OK; i++) {
+        char *path = pasta_path_join(context->out, begun[i]);
+        if (pasta_file_exists(path))
+            status = pasta_fail(err, PASTA_ERR_USAGE, "--record: expected '%s' with what was replied before this run was interrupted, found none; "
+                                "resume without --record, or begin anew with --force, which asks for nothing that is in the cache", partial);
+        free(path);
+    }
+    free(partial);
+    return status;
+}
+
 pasta_status services_begin(const struct pasta_context *context, struct pasta_backends **b, struct pasta_err *err)
 {
     const char *set = context->config.http.cache;
     if (!services_used(&context->config))
         return PASTA_OK;
+    pasta_status status = check_recording(context, err);
+    if (status != PASTA_OK)
+        return status;
     char *cache = *set ? pasta_strdup(set) : pasta_path_join(context->out, "cache");
     const struct pasta_service_files files = {.cache = cache, .record = services.record, .replay = services.replay,
                                               .resume = context->resume};
     pasta_backends_close(*b);
     *b = NULL;
-    const pasta_status status = pasta_backends_open(&context->config, &files, b, err);
+    status = pasta_backends_open(&context->config, &files, b, err);
     free(cache);
     return status;
 }

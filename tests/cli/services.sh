@@ -128,6 +128,11 @@ run 0 collect --record "$work/killed.jsonl.gz" --out "$work/killed" --resume
 same_records good killed
 cmp -s "$work/moved.jsonl.gz" "$work/killed.jsonl.gz" || fail "the cassette of a killed run differs"
 
+# A cassette that would lack what was replied before is refused.
+rm -f "$work/killed/manifest.json"; mkdir -p "$work/killed/parts"
+run 2 collect --record "$work/other.jsonl.gz" --out "$work/killed" --resume
+said "expected '$work/other.jsonl.gz.partial'"
+
 # Refused before anything is asked or written.
 refused() { # refused PATTERN OPTION...
     local pattern=$1; shift

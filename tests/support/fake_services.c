@@ -105,8 +105,10 @@ static void put_content(const char *body, const char hex[65], bool whole, struct
         pasta_str_add(out, "I'm sorry, but I can't help with that.");
     } else if (is_troubled("nothing") && whole) {
         pasta_str_add(out, "Here are the prompts, as you wished: a fox, a hare and [many] more {of them}.");
-    } else if (is_troubled("never") || (is_troubled("three") && whole)) {
+    } else if (is_troubled("never")) {
         pasta_str_add(out, "{\"style\": [\"an ink fox\", \"a neon fox\", \"a pixel fox\"]}");
+    } else if (is_troubled("three") && whole) {
+        pasta_str_printf(out, "{\"style\": [\"an ink fox %.8s\", \"a neon fox %.8s\", \"a pixel fox %.8s\"]}", hex, hex, hex);
     } else if (is_troubled("prose")) {
         put_prompts(body, hex, 5, &json);
         pasta_str_printf(out, "Sure! Here is what I would propose [25 prompts]:\n```json\n%.*s,\n}\n```\nShall I go on?",

@@ -149,6 +149,20 @@ static void whole_sets_come_category_by_category(void **state)
     }
 }
 
+static void what_was_shown_is_not_taken_again(void **state)
+{
+    (void)state;
+    struct pasta_column column = {.prompt = "a red fox"};
+    struct pasta_turn turn = {.n_columns = 1, .columns = &column};
+    const struct pasta_session session = {.n_turns = 1, .turns = &turn};
+    struct lmm_prompts p = fresh(2);
+    p.session = &session;
+    assert_int_equal(lmm_reply_read("{\"style\":[\"A  red fox\",\"a blue fox\"]}", &p), LMM_READABLE);
+    assert_int_equal(p.n[PASTA_STYLE], 1);
+    assert_string_equal(p.items[PASTA_STYLE][0], "a blue fox");
+    assert_int_equal(p.refused.duplicates, 1);
+}
+
 static void verdicts(void **state)
 {
     (void)state;
@@ -200,6 +214,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_and_counted),
         cmocka_unit_test(prompts_are_tidied),
         cmocka_unit_test(whole_sets_come_category_by_category),
+        cmocka_unit_test(what_was_shown_is_not_taken_again),
         cmocka_unit_test(verdicts),
         cmocka_unit_test(completions),
     };

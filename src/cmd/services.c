@@ -49,8 +49,10 @@ static pasta_status check_recording(const struct pasta_context *context, struct 
     for (size_t i = 0; partial && !pasta_file_exists(partial) && i < sizeof begun / sizeof *begun && status == PASTA_OK; i++) {
         char *path = pasta_path_join(context->out, begun[i]);
         if (pasta_file_exists(path))
-            status = pasta_fail(err, PASTA_ERR_USAGE, "--record: expected '%s' with what was replied before this run was interrupted, found none; "
-                                "resume without --record, or begin anew with --force, which asks for nothing that is in the cache", partial);
+            status = pasta_fail(err, PASTA_ERR_USAGE,
+                                "--record: expected '%s' with what was replied before this run was interrupted, found none; "
+                                "resume without --record, or begin anew with --force, which asks for nothing that is in the cache",
+                                partial);
         free(path);
     }
     free(partial);

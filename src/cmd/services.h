@@ -30,7 +30,8 @@ bool services_used(const struct pasta_config *config);
 pasta_status services_open(const struct pasta_context *context, struct pasta_backends **out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Once the run's folder is ours: opens them anew with cache and cassettes, in place of *b. What was taken from *b is to be taken again. */
 pasta_status services_begin(const struct pasta_context *context, struct pasta_backends **b, struct pasta_err *err) PASTA_MUST_CHECK;
-/* PASTA_ERR_USAGE where sketch raters would judge images that are not the sketch world's: they see what it would draw, whatever is shown. */
+/* PASTA_ERR_USAGE where sketch raters would judge images that are not the sketch world's: they see what it would draw, whatever is shown.
+ */
 pasta_status services_check_sketch_raters(const struct pasta_config *config, struct pasta_err *err) PASTA_MUST_CHECK;
 
 enum { SERVICES_INPUTS = 3 };
@@ -38,7 +39,7 @@ enum { SERVICES_INPUTS = 3 };
 void services_stamp(const struct pasta_config *config, struct pasta_stamp_input out[SERVICES_INPUTS]);
 /* A note "services" with the counts of this process. */
 void services_note(const struct pasta_backends *b, struct pasta_manifest *manifest);
-/* What the finished run's manifest notes of its services, appended: a line to read, or, within an object, ,"services":{...}. Nothing where there
- * were none. */
+/* What the finished run's manifest notes of its services, appended: a line to read, or, within an object, ,"services":{...}. Nothing where
+ * there were none. */
 pasta_status services_report(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

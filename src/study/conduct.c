@@ -66,7 +66,8 @@ static void go_on(struct conduct *c, struct study_session *session)
         break;
     case STEP_END:
         pasta_session_print(s, &line);
-        append(c->sessions, &line, &unused); /* never synced: should it be lost, the file is made from the journal when the study is opened again */
+        /* Never synced: should it be lost, the file is made from the journal when the study is opened again. */
+        append(c->sessions, &line, &unused);
         break;
     }
     pthread_cond_broadcast(&c->study->changed);
@@ -74,11 +75,13 @@ static void go_on(struct conduct *c, struct study_session *session)
 
 /* --- requests --- */
 
-static struct pasta_session begin(const struct conduct *c, const struct study_rater *rater, int arm, int64_t block, struct pasta_arena *arena)
+static struct pasta_session begin(const struct conduct *c, const struct study_rater *rater, int arm, int64_t block,
+                                  struct pasta_arena *arena)
 {
     const struct study *study = c->study;
     const uint32_t person = study->design.first_rater + (uint32_t)(rater - study->raters);
-    const struct pasta_rollout_job job = pasta_rollout_deal(study->design.seed, (uint32_t)block, 0, 1, c->service->prompts, c->service->n_prompts);
+    const struct pasta_rollout_job job =
+        pasta_rollout_deal(study->design.seed, (uint32_t)block, 0, 1, c->service->prompts, c->service->n_prompts);
     return pasta_rollout_begin(&c->service->rollouts[arm], (uint32_t)study->n, person, job.prompt, arena);
 }
 

@@ -33,7 +33,8 @@ void conduct_draft(struct conduct *c, struct study_rater *rater, const struct st
 /* Sees to it that a session under way has a step on show or in preparation: after a restart, say. */
 void conduct_look(struct conduct *c, struct study_rater *rater);
 
-/* DIR/sessions.jsonl anew, whole or not at all: the sessions that have ended, in the order of their last answers; with `unfinished`, also those
- * with at least one turn, after them. *n is their number. */
-pasta_status conduct_write_sessions(const struct study *study, const char *dir, bool unfinished, int64_t *n, struct pasta_err *err) PASTA_MUST_CHECK;
+/* DIR/sessions.jsonl anew, whole or not at all: the sessions that have ended, in the order of their last answers; with `unfinished`, also
+ * those with at least one turn, after them. *n is their number. */
+pasta_status conduct_write_sessions(const struct study *study, const char *dir, bool unfinished, int64_t *n,
+                                    struct pasta_err *err) PASTA_MUST_CHECK;
 #endif

@@ -199,7 +199,8 @@ static pasta_status read_start(struct reader *r, const cJSON *line, double at, c
         if (arm < 0)
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s: arm: expected one of the design's, found \"%s\"", where, name);
         else if (rater->n_sessions == design->sessions_per_rater || study_current(rater))
-            status = pasta_fail(err, PASTA_ERR_INPUT, "%s: person: expected one who may begin a session, found %lld", where, (long long)person);
+            status =
+                pasta_fail(err, PASTA_ERR_INPUT, "%s: person: expected one who may begin a session, found %lld", where, (long long)person);
         else if (record.n_turns || record.n_checks)
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s: session.turns: expected none yet, found %d", where, record.n_turns);
         else if (r->n_slots && r->slots[slot_of(r, record.session_id)].id)
@@ -211,7 +212,8 @@ static pasta_status read_start(struct reader *r, const cJSON *line, double at, c
     return status;
 }
 
-static pasta_status session_of(const struct reader *r, const cJSON *line, const char *where, struct study_session **out, struct pasta_err *err)
+static pasta_status session_of(const struct reader *r, const cJSON *line, const char *where, struct study_session **out,
+                               struct pasta_err *err)
 {
     const char *id;
     const pasta_status status = pasta_json_str(line, "session", where, &id, err);
@@ -270,11 +272,13 @@ static pasta_status read_slate(struct reader *r, const cJSON *line, const char *
         return pasta_fail(err, PASTA_ERR_INPUT, "%s: expected no such step of session \"%s\" here", where, s->session_id);
     status = show(session, check, object, where, err);
     if (status == PASTA_OK && check && !is_due(&due, &s->checks[s->n_checks]))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: check: expected the one that is due in session \"%s\", found another", where, s->session_id);
+        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: check: expected the one that is due in session \"%s\", found another", where,
+                            s->session_id);
     return status;
 }
 
-static pasta_status opt_num(const cJSON *line, const char *key, const char *where, double min, double max, double *out, struct pasta_err *err)
+static pasta_status opt_num(const cJSON *line, const char *key, const char *where, double min, double max, double *out,
+                            struct pasta_err *err)
 {
     *out = NAN;
     return pasta_json_has(line, key) ? pasta_json_num(line, key, where, min, max, out, err) : PASTA_OK;
@@ -313,7 +317,8 @@ static pasta_status answer_fields(const cJSON *object, const char *where, struct
     return status;
 }
 
-pasta_status event_answer_read(const char *text, const char *where, struct pasta_arena *arena, struct study_answer *out, struct pasta_err *err)
+pasta_status event_answer_read(const char *text, const char *where, struct pasta_arena *arena, struct study_answer *out,
+                               struct pasta_err *err)
 {
     cJSON *tree = NULL;
     pasta_status status = pasta_json_parse(text, strlen(text), where, &tree, err);

@@ -27,7 +27,8 @@ void event_answer_fields(const struct study_answer *answer, struct pasta_str *ou
 pasta_status event_answer_read(const char *text, const char *where, struct pasta_arena *arena, struct study_answer *out,
                                struct pasta_err *err) PASTA_MUST_CHECK;
 /* What is on show from now on: the turn or check, as it was printed. `where` names it in messages. */
-pasta_status event_show(struct study_session *session, bool check, const char *step, const char *where, struct pasta_err *err) PASTA_MUST_CHECK;
+pasta_status event_show(struct study_session *session, bool check, const char *step, const char *where,
+                        struct pasta_err *err) PASTA_MUST_CHECK;
 /* The study that a journal leads to. A line that cannot be is PASTA_ERR_INPUT with FILE:LINE; a journal without an "open" line, too.
  * *restarts (may be NULL): "open" lines beyond the first. */
 pasta_status study_read(const char *path, struct study **out, int64_t *restarts, struct pasta_err *err) PASTA_MUST_CHECK;

@@ -20,8 +20,10 @@ pasta_status journal_open(const char *path, struct journal **out, struct pasta_e
 /* PASTA_ERR_USAGE as above, at this moment; a file that is not there is open nowhere. */
 pasta_status journal_unused(const char *path, struct pasta_err *err) PASTA_MUST_CHECK;
 void journal_close(struct journal *journal); /* NULL is legal */
-/* Whole lines, or nothing: after a failure (a full disk) the file is as long as before, and later lines may be tried. *end: for journal_sync. */
-pasta_status journal_append(struct journal *journal, const char *lines, size_t length, int64_t *end, struct pasta_err *err) PASTA_MUST_CHECK;
+/* Whole lines, or nothing: after a failure (a full disk) the file is as long as before, and later lines may be tried. *end: for
+ * journal_sync. */
+pasta_status journal_append(struct journal *journal, const char *lines, size_t length, int64_t *end,
+                            struct pasta_err *err) PASTA_MUST_CHECK;
 int64_t journal_written(struct journal *journal); /* where the last appended line ends */
 /* Returns once everything up to `end` is on disk. After a failed sync nothing that was not synced before is ever taken for synced. */
 pasta_status journal_sync(struct journal *journal, int64_t end, struct pasta_err *err) PASTA_MUST_CHECK;

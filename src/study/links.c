@@ -31,7 +31,8 @@ static const char *token_of(const char *line, const char *name)
     if (length < of_name + 1 + tail || memcmp(line, name, of_name) != 0 || line[of_name] != '\t' || line[length - 1] != '/')
         return NULL;
     const char *at = line + length - tail;
-    return memcmp(at, before, sizeof before - 1) == 0 && strspn(at + sizeof before - 1, digits) == STUDY_TOKEN ? at + sizeof before - 1 : NULL;
+    const char *token = at + sizeof before - 1;
+    return memcmp(at, before, sizeof before - 1) == 0 && strspn(token, digits) == STUDY_TOKEN ? token : NULL;
 }
 
 static int by_token(const void *a, const void *b)
@@ -69,7 +70,8 @@ static pasta_status read_tokens(struct study *study, const char *path, struct pa
             status = pasta_fail(err, PASTA_ERR_INPUT, "%s:%lld: expected the links of %u raters, found another line", path,
                                 (long long)lines.number, n);
         else if (!(token = token_of(lines.line.data, name)))
-            status = pasta_fail(err, PASTA_ERR_INPUT, "%s:%lld: expected the link of %s, found another line", path, (long long)lines.number, name);
+            status = pasta_fail(err, PASTA_ERR_INPUT, "%s:%lld: expected the link of %s, found another line", path, (long long)lines.number,
+                                name);
         else
             memcpy(study->raters[n++].token, token, STUDY_TOKEN);
     }

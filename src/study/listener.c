@@ -59,7 +59,8 @@ pasta_status pasta_listener_open(const char *address, struct pasta_listener *out
         status = pasta_fail(err, PASTA_ERR_USAGE, "--serve: '%s': %s", address, gai_strerror(code));
     if (status == PASTA_OK && (status = listen_at(info, address, &fd, err)) == PASTA_OK) {
         getsockname(fd, (struct sockaddr *)&bound, &length);
-        getnameinfo((struct sockaddr *)&bound, length, number, sizeof number, port_number, sizeof port_number, NI_NUMERICHOST | NI_NUMERICSERV);
+        getnameinfo((struct sockaddr *)&bound, length, number, sizeof number, port_number, sizeof port_number,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
         *out = (struct pasta_listener){fd, pasta_asprintf(strchr(number, ':') ? "http://[%s]:%s" : "http://%s:%s", number, port_number)};
     }
     if (info)

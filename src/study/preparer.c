@@ -98,7 +98,8 @@ static struct study_session *most_wanted(const struct preparer *p, double now)
         struct study_session *s = p->study->sessions[i];
         if (!is_due(&s->plan, now))
             continue;
-        if (!best || s->plan.urgent > best->plan.urgent || (s->plan.urgent == best->plan.urgent && s->plan.wanted_at < best->plan.wanted_at))
+        if (!best || s->plan.urgent > best->plan.urgent ||
+            (s->plan.urgent == best->plan.urgent && s->plan.wanted_at < best->plan.wanted_at))
             best = s;
     }
     return best;

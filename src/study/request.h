@@ -23,8 +23,8 @@ struct request {
 /* ROUTE_NONE: there is no such place. The path as it was sent, without a query; nothing in it is decoded: none of our paths needs it. */
 struct request request_route(const char *path);
 
-/* May a page of origin `origin` (the header, NULL: none was sent) post here? `host`: the Host header, or NULL; `public_url`: where raters find the
- * server, "" where it is their own address. `site`: Sec-Fetch-Site, or NULL. */
+/* May a page of origin `origin` (the header, NULL: none was sent) post here? `host`: the Host header, or NULL; `public_url`: where raters
+ * find the server, "" where it is their own address. `site`: Sec-Fetch-Site, or NULL. */
 bool request_same_origin(const char *origin, const char *host, const char *site, const char *public_url);
 bool request_is_json(const char *content_type); /* NULL: no */
 

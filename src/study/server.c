@@ -130,7 +130,8 @@ static enum MHD_Result reply_asset(struct MHD_Connection *connection, const char
 static pasta_status draw_again(const struct server *server, const struct study_session *session, const struct pasta_column *column,
                                const struct pasta_image_ref *image, struct pasta_err *err)
 {
-    return pasta_image_save(&server->service->rollouts[session->arm].t2i, column->prompt, image->seed, image->id, server->service->dir, err);
+    return pasta_image_save(&server->service->rollouts[session->arm].t2i, column->prompt, image->seed, image->id, server->service->dir,
+                            err);
 }
 
 static enum MHD_Result reply_image(struct server *server, struct MHD_Connection *connection, const struct study_rater *rater,
@@ -408,10 +409,9 @@ static pasta_status start(struct server *server, struct pasta_err *err)
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_request, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd,
-        MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, NULL, MHD_OPTION_LISTEN_SOCKET, server->service->listener->fd, MHD_OPTION_CONNECTION_LIMIT,
+        connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     return server->daemon ? PASTA_OK : pasta_fail(err, PASTA_ERR_FAILED, "cannot start the HTTP server");
 }
 
@@ -485,7 +485,7 @@ pasta_status pasta_study_serve(const struct pasta_study_service *service, struct
     }
     stop(&server);
     if (status == PASTA_OK)
-        status = conduct_write_sessions(c->study, service->dir, true, &n, err); /* one who came back late may be in the middle of a session */
+        status = conduct_write_sessions(c->study, service->dir, true, &n, err); /* who came back late may be in a session still */
     study_free(c->study);
     return status;
 }

@@ -143,8 +143,8 @@ int64_t study_done(const struct study *study)
 
 /* --- changes --- */
 
-struct study_session *study_begin(struct study *study, const struct pasta_session *record, struct pasta_arena *arena, uint32_t person, int arm,
-                                  int64_t block, double now)
+struct study_session *study_begin(struct study *study, const struct pasta_session *record, struct pasta_arena *arena, uint32_t person,
+                                  int arm, int64_t block, double now)
 {
     struct study_rater *rater = &study->raters[person - study->design.first_rater];
     struct study_session *session = pasta_calloc(1, sizeof *session);

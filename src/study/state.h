@@ -70,8 +70,8 @@ void study_free(struct study *study);                             /* NULL is leg
 
 /* The session under way, or NULL. */
 struct study_session *study_current(const struct study_rater *rater);
-/* The session of the rater's that `*step` as numbered on the page belongs to, of which it becomes the number; past all, the last one. NULL: none
- * has begun. On the page steps count on from session to session, so that a page that was left open answers no other session. */
+/* The session of the rater's that `*step` as numbered on the page belongs to, of which it becomes the number; past all, the last one. NULL:
+ * none has begun. On the page steps count on from session to session, so that a page that was left open answers no other session. */
 struct study_session *study_session_of(const struct study_rater *rater, int *step);
 /* The number on the page of the first step of the last session, less 1. */
 int study_steps_before(const struct study_rater *rater);
@@ -82,8 +82,8 @@ int64_t study_done(const struct study *study); /* places with a session that has
 
 /* --- changes; each stands for an event --- */
 /* Takes over the record (its strings are the arena's) and the arena. Begun by rater `person`. */
-struct study_session *study_begin(struct study *study, const struct pasta_session *record, struct pasta_arena *arena, uint32_t person, int arm,
-                                  int64_t block, double now);
+struct study_session *study_begin(struct study *study, const struct pasta_session *record, struct pasta_arena *arena, uint32_t person,
+                                  int arm, int64_t block, double now);
 /* What is wrong with an answer to the step on show: a sentence for the rater's page, or NULL. `none`: no choice may be an answer. */
 const char *study_refuse(const struct study_session *session, const struct study_answer *answer, bool none);
 void study_answer(struct study *study, struct study_session *session, const struct study_answer *answer, double now);

@@ -93,8 +93,8 @@ static void print_json(const struct study *study, struct status *s, int64_t rest
         print_tally(",", &s->arms[a], out);
         pasta_str_addc(out, '}');
     }
-    pasta_str_printf(out, "],\"raters\":{\"invited\":%u,\"came\":%lld,\"finished\":%lld},\"turns\":%lld,\"sessions_last_hour\":%lld", design->raters,
-                     (long long)s->came, (long long)s->finished, (long long)s->turns, (long long)s->last_hour);
+    pasta_str_printf(out, "],\"raters\":{\"invited\":%u,\"came\":%lld,\"finished\":%lld},\"turns\":%lld,\"sessions_last_hour\":%lld",
+                     design->raters, (long long)s->came, (long long)s->finished, (long long)s->turns, (long long)s->last_hour);
     pasta_str_add(out, ",\"median_seconds_of_a_turn\":");
     pasta_json_put_num(out, median(s));
     pasta_str_printf(out, ",\"attention\":{\"shown\":%lld,\"failed\":%lld},\"repeats\":{\"shown\":%lld,\"same\":%lld},\"restarts\":%lld",
@@ -113,15 +113,17 @@ static void print_text(const struct study *study, struct status *s, int64_t rest
     for (int a = 0; a < design->n_arms && design->n_arms > 1; a++)
         pasta_str_printf(out, "  %-22s %6lld %8lld %10lld\n", design->arms[a], (long long)s->arms[a].done, (long long)s->arms[a].running,
                          (long long)s->arms[a].abandoned);
-    pasta_str_printf(out, "  all of %-15lld %6lld %8lld %10lld\n", (long long)design->places, (long long)s->all.done, (long long)s->all.running,
-                     (long long)s->all.abandoned);
-    pasta_str_printf(out, "raters      %u invited, %lld came, %lld have finished\n", design->raters, (long long)s->came, (long long)s->finished);
+    pasta_str_printf(out, "  all of %-15lld %6lld %8lld %10lld\n", (long long)design->places, (long long)s->all.done,
+                     (long long)s->all.running, (long long)s->all.abandoned);
+    pasta_str_printf(out, "raters      %u invited, %lld came, %lld have finished\n", design->raters, (long long)s->came,
+                     (long long)s->finished);
     pasta_str_printf(out, "turns       %lld", (long long)s->turns);
     if (!isnan(middle))
         pasta_str_printf(out, ", half of them in less than %.1f s", middle);
     pasta_str_printf(out, "\nrate        %lld sessions in the last hour", (long long)s->last_hour);
     if (s->last > s->began)
-        pasta_str_printf(out, "; %.1f an hour over %.1f hours", (double)s->all.done * HOUR / (s->last - s->began), (s->last - s->began) / HOUR);
+        pasta_str_printf(out, "; %.1f an hour over %.1f hours", (double)s->all.done * HOUR / (s->last - s->began),
+                         (s->last - s->began) / HOUR);
     pasta_str_printf(out, "\nchecks      attention: %lld of %lld failed; repeated slates: %lld of %lld answered alike\n",
                      (long long)s->attention_failed, (long long)s->attention, (long long)s->repeats_same, (long long)s->repeats);
     if (restarts)
@@ -182,8 +184,8 @@ pasta_status pasta_study_finish(const char *dir, int64_t *sessions, struct pasta
     if (status == PASTA_OK && (status = journal_open(path, &journal, err)) == PASTA_OK) /* no server runs, and none starts meanwhile */
         status = study_read(path, &study, NULL, err);
     if (status == PASTA_OK && (status = conduct_write_sessions(study, dir, true, sessions, err)) == PASTA_OK && *sessions == 0)
-        status = pasta_fail(err, PASTA_ERR_FAILED, "'%s': expected a study with answers, found none yet: it goes on with --serve and --resume",
-                            dir);
+        status = pasta_fail(err, PASTA_ERR_FAILED,
+                            "'%s': expected a study with answers, found none yet: it goes on with --serve and --resume", dir);
     study_free(study);
     journal_close(journal);
     free(path);

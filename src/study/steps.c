@@ -24,7 +24,8 @@ static bool attention_after(const struct pasta_study_design *design, const struc
     struct pasta_rng rng = pasta_rng_at(design->seed, PASTA_RNG_STUDY, index, (uint32_t)turn, STUDY_SLOT_ATTENTION);
     if (pasta_rng_uniform(&rng) >= design->attention_rate)
         return false;
-    *out = (struct pasta_check){.after_turn = turn, .kind = PASTA_CHECK_ATTENTION, .n_columns = seen->n_columns, .choice = -1, .seconds = NAN};
+    *out = (struct pasta_check){.after_turn = turn, .kind = PASTA_CHECK_ATTENTION, .n_columns = seen->n_columns, .choice = -1,
+                                .seconds = NAN};
     out->expected = (int)pasta_rng_below(&rng, (uint32_t)seen->n_columns);
     if (arena)
         out->columns = in_other_order(seen, &rng, arena);

@@ -17,7 +17,8 @@ enum study_slot {
 };
 enum step_kind { STEP_TURN, STEP_CHECK, STEP_END };
 
-/* What follows the answered turns and checks of `s`. STEP_CHECK: *check is filled in but for its answer, columns in `arena` (NULL: not wanted). */
+/* What follows the answered turns and checks of `s`. STEP_CHECK: *check is filled in but for its answer, columns in `arena` (NULL: not
+ * wanted). */
 enum step_kind step_next(const struct pasta_study_design *design, const struct pasta_session *s, uint32_t index, struct pasta_arena *arena,
                          struct pasta_check *check);
 /* Number of the step under way, from 1: one more than what was answered. */

@@ -46,7 +46,8 @@ static void put_columns(const struct pasta_column *columns, int n, bool prompts,
 static void put_check(const struct pasta_check *check, bool prompts, struct pasta_str *out)
 {
     if (check->kind == PASTA_CHECK_ATTENTION)
-        pasta_str_printf(out, ",\"instruction\":\"A check of attention: please choose column %d, whatever you like best.\"", check->expected + 1);
+        pasta_str_printf(out, ",\"instruction\":\"A check of attention: please choose column %d, whatever you like best.\"",
+                         check->expected + 1);
     else
         pasta_str_add(out, ",\"instruction\":null,\"again\":true");
     put_columns(check->columns, check->n_columns, prompts, out);

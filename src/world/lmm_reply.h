@@ -32,8 +32,8 @@ struct lmm_prompts {               /* a turn's, over all its replies */
 };
 enum lmm_verdict { LMM_READABLE, LMM_UNREADABLE, LMM_REFUSED };
 
-/* The text of a chat completion, in the arena, NULL where there is none; *why says what is wrong: of a readable one, should it turn out to hold no
- * prompts. */
+/* The text of a chat completion, in the arena, NULL where there is none; *why says what is wrong: of a readable one, should it turn out to
+ * hold no prompts. */
 enum lmm_verdict lmm_reply_open(const char *bytes, size_t length, struct pasta_arena *arena, const char **text, const char **why);
 /* Takes what can be taken. LMM_UNREADABLE, LMM_REFUSED: there was no JSON with prompts in it. */
 enum lmm_verdict lmm_reply_read(const char *text, struct lmm_prompts *prompts);

@@ -10,7 +10,8 @@
 #include "pasta/base/err.h"
 #include "pasta/base/str.h"
 
-/* Appends sessions done, under way and abandoned, by arm, the raters that came, rates and times: one JSON object on a line, or lines to read. */
+/* Appends sessions done, under way and abandoned, by arm, the raters that came, rates and times: one JSON object on a line, or lines to
+ * read. */
 pasta_status pasta_study_status(const char *dir, bool json, struct pasta_str *out, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Whether DIR holds a study: what people answered in it is not to be mixed with anything else. */
 bool pasta_study_is_there(const char *dir);

@@ -41,6 +41,7 @@ wait $server || fail "the server ended with $?"
 mkdir "$work/plain" "$work/killed"
 cp -R "$work/drawn/images" "$work/plain/"
 mv "$work/drawn/images" "$work/killed/"
+sync # what was copied does not have to be written while answers are
 
 serve "$work/plain" --serve 0 --resume
 "$bin/raters" "$work/plain/links.tsv" --think "$think" >"$work/acknowledged" 2>"$work/table" || fail "a request failed"

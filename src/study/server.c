@@ -177,7 +177,10 @@ static enum MHD_Result on_state(struct server *server, struct MHD_Connection *co
     for (int late = 0; may_wait && !late && !atomic_load(&server->closing) && view_waits(rater);)
         late = pthread_cond_timedwait(&study->changed, &study->lock, &deadline);
     rater->waiting -= may_wait;
+    const bool in_vain = may_wait && atomic_load(&server->closing) && view_waits(rater);
     pthread_mutex_unlock(&study->lock);
+    if (in_vain) /* or whoever waits would ask again and again until the server is gone */
+        return reply_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the study is not available at the moment; please try again");
     return reply_state(server, connection, rater, MHD_HTTP_OK);
 }
 

@@ -54,7 +54,7 @@ kill -TERM $server; wait $server; code=$?
 [ $code = 75 ] || fail "exit $code instead of 75"
 [ "$(tail -c 1 "$journal" | od -An -c | tr -d ' ')" = '\n' ] || fail "half a line is left"
 serve --serve "$port" --resume
-wait $raters || { fail "a rater was answered with an error"; cat "$work/raters.err"; }
+wait $raters || { fail "a rater was answered with an error"; cat "$work/raters.err"; kill $server; finish; }
 wait $server || fail "the server ended with $?"
 run 0 "$bin/raters" --check "$work/study/sessions.jsonl" "$work/told"
 grep -q '^12 sessions, .*, 0 wrong$' "$work/stdout" || { fail "raters --check"; cat "$work/stdout"; }

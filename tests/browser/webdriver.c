@@ -245,12 +245,16 @@ void browser_click(struct browser *b, const char *fmt, ...)
     free(selector);
 }
 
+/* As an input method does it, at once: older drivers have no keys for characters such as emoji. */
 void browser_type(struct browser *b, const char *selector, const char *text)
 {
-    char *id = find(b, selector), *path = pasta_asprintf("element/%s/value", id);
-    post(b, path, "text", text);
-    free(path);
-    free(id);
+    struct pasta_str parameters = {0};
+    browser_click(b, "%s", selector);
+    pasta_str_add(&parameters, "{\"text\":");
+    pasta_json_put_str(&parameters, text);
+    pasta_str_addc(&parameters, '}');
+    browser_devtools(b, "Input.insertText", parameters.data);
+    pasta_str_release(&parameters);
 }
 
 void browser_double_click(struct browser *b, const char *fmt, ...)

@@ -222,6 +222,12 @@ static void add(struct lines *lines, const char *text)
     lines->items[lines->n++] = pasta_arena_strdup(&lines->arena, text);
 }
 
+static void release(struct lines *lines)
+{
+    free(lines->items);
+    pasta_arena_release(&lines->arena);
+}
+
 static void add_step(struct lines *lines, const struct pasta_session *s, int step, int choice, int versus, double rating, const char *critique)
 {
     char *line = pasta_asprintf("%s\t%d\t%d\t%s\t%d\t%s", s->rater_id, step, choice, versus_names[versus], isnan(rating) ? 0 : (int)rating,
@@ -280,7 +286,10 @@ static int check(int argc, char **argv)
     }
     printf("%zu sessions, %zu answers in the file, %zu acknowledged, %d wrong\n", sessions.n, found.n, told.n, wrong);
     pasta_sessions_release(&sessions);
-    return wrong || !found.n;
+    const bool any = found.n > 0;
+    release(&found);
+    release(&told);
+    return wrong || !any;
 }
 
 /* --- */

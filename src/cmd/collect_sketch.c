@@ -236,6 +236,7 @@ pasta_status collect_sketch(struct pasta_context *context, const char *prompts_p
         return pasta_fail(err, PASTA_ERR_USAGE, "--arm: expected one, under which all sessions are collected, found %d", arms->count);
     if ((status = pasta_prompts_read(prompts_path, &c.prompts, err)) == PASTA_OK &&
         (status = services_check_sketch_raters(config, err)) == PASTA_OK && (status = services_open(context, &c.backends, err)) == PASTA_OK &&
+        (status = pasta_backends_check(c.backends, c.prompts.items, c.prompts.n, &config->agent, err)) == PASTA_OK &&
         (status = arms_open(context, arms, context->threads, &c.arms, err)) == PASTA_OK) {
         list_inputs(&c, prompts_path);
         take_backends(&c);

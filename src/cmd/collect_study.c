@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "arms.h"
 #include "collected_report.h"
@@ -54,9 +55,10 @@ static pasta_status lay_out(const struct pasta_config *config, struct opened *o,
     if (set->sessions < 1 || set->sessions % n)
         return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected a multiple of the %d arms, found %lld", n, (long long)set->sessions);
     if (set->sessions > set->raters * study->sessions_per_rater)
-        return pasta_fail(err, PASTA_ERR_USAGE, "collect.sessions: expected at most %lld, which %lld raters with %lld sessions each can play, "
-                          "found %lld", (long long)(set->raters * study->sessions_per_rater), (long long)set->raters,
-                          (long long)study->sessions_per_rater, (long long)set->sessions);
+        return pasta_fail(err, PASTA_ERR_USAGE,
+                          "collect.sessions: expected at most %lld, from collect.raters (%lld) with study.sessions_per_rater (%lld) each, found %lld",
+                          (long long)(set->raters * study->sessions_per_rater), (long long)set->raters, (long long)study->sessions_per_rater,
+                          (long long)set->sessions);
     if (*study->public_url && !pasta_starts_with(study->public_url, "https://") && !pasta_starts_with(study->public_url, "http://"))
         return pasta_fail(err, PASTA_ERR_USAGE, "study.public_url: expected a URL, as https://study.example.org, found '%s'", study->public_url);
     o->design = (struct pasta_study_design){
@@ -111,11 +113,13 @@ static pasta_status open_all(const struct collect_study *study, struct opened *o
     if ((status = pasta_prompts_read(study->prompts_path, &o->prompts, err)) == PASTA_OK &&
         (status = pasta_file_read(o->consent_path, &o->consent, err)) == PASTA_OK &&
         (status = services_open(context, &o->backends, err)) == PASTA_OK &&
+        (status = pasta_backends_check(o->backends, o->prompts.items, o->prompts.n, &config->agent, err)) == PASTA_OK &&
         (status = arms_open(context, study->arms, (int)config->study.preparers, &o->arms, err)) == PASTA_OK &&
         (status = make_rollouts(context, o, err)) == PASTA_OK && (status = lay_out(config, o, err)) == PASTA_OK)
         list_inputs(study, o);
-    if (status == PASTA_OK && !pasta_utf8_valid(o->consent.data, o->consent.length))
-        status = pasta_fail(err, PASTA_ERR_INPUT, "%s: expected UTF-8", o->consent_path);
+    if (status == PASTA_OK && (!pasta_utf8_valid(o->consent.data, o->consent.length) || strspn(o->consent.data, " \t\r\n") == o->consent.length))
+        status = pasta_fail(err, PASTA_ERR_INPUT, "study.consent: '%s': expected a text in UTF-8 that raters agree to, found another or none",
+                            o->consent_path);
     return status;
 }
 
@@ -181,6 +185,17 @@ static pasta_status plan(const struct opened *o, const struct pasta_context *con
     return PASTA_OK;
 }
 
+/* What people answered is not given twice: --force takes the folder of a study only while nobody has answered. */
+static pasta_status check_force(const struct pasta_context *context, struct pasta_err *err)
+{
+    int64_t answers;
+    const pasta_status status = pasta_study_answers(context->out, &answers, err);
+    if (status != PASTA_OK || !context->force || answers == 0)
+        return status;
+    return pasta_fail(err, PASTA_ERR_USAGE, "--force: '%s' holds %lld answers of people, which it does not remove; take another folder, go on with "
+                      "--resume, or remove the folder yourself", context->out, (long long)answers);
+}
+
 static pasta_status carry_out(const struct collect_study *study, bool finish, struct pasta_err *err)
 {
     static const char *const owned[] = {"manifest.json", "journal.jsonl", "sessions.jsonl", "links.tsv", "prompts.txt", "settings.json",
@@ -197,6 +212,7 @@ static pasta_status carry_out(const struct collect_study *study, bool finish, st
     if (status == PASTA_OK && context->dry_run) {
         status = plan(&o, context);
     } else if (status == PASTA_OK && (status = pasta_study_unserved(context->out, err)) == PASTA_OK &&
+               (status = check_force(context, err)) == PASTA_OK &&
                (status = pasta_run_dir(context->out, context->force && !finish, context->resume || finish, owned, &complete, err)) == PASTA_OK &&
                (status = pasta_run_stamp(context, o.inputs, o.n_inputs, err)) == PASTA_OK) {
         if (complete)
@@ -218,15 +234,21 @@ pasta_status collect_study_serve(const struct collect_study *study, struct pasta
 
 pasta_status collect_study_finish(const struct collect_study *study, struct pasta_err *err)
 {
+    if (services.record)
+        return pasta_fail(err, PASTA_ERR_USAGE, "--record: not with --finish, which asks no service; what was replied is in the cache");
     return carry_out(study, true, err);
 }
 
 pasta_status collect_study_status(const struct pasta_context *context, struct pasta_err *err)
 {
     struct pasta_str text = {0};
+    char *manifest = pasta_path_join(context->out, "manifest.json");
     const pasta_status status = pasta_study_status(context->out, context->json, &text, err);
     if (status == PASTA_OK)
         fputs(text.data, stdout);
+    if (status == PASTA_OK && !context->json && pasta_file_exists(manifest))
+        puts("ended       the study takes no further answers: manifest.json is written");
+    free(manifest);
     pasta_str_release(&text);
     return status;
 }

@@ -101,6 +101,24 @@ static void gather(struct evaluate_raters *r, const struct pasta_config *config,
     c->boot = pasta_bootstrap_new(config->seed, c->study->n, config->evaluate.bootstrap);
 }
 
+/* Two studies whose people have the same numbers would pass for one of fewer people: the raters of sessions [from, n) who were there before. */
+static void warn_of_namesakes(const struct pasta_sessions *s, size_t from, const char *path)
+{
+    struct pasta_id_set before = {0}, again = {0};
+    for (size_t i = 0; i < from; i++)
+        pasta_id_set_add(&before, s->items[i].rater_id);
+    pasta_id_set_sort(&before);
+    for (size_t i = from; i < s->n; i++)
+        if (pasta_id_set_has(&before, s->items[i].rater_id))
+            pasta_id_set_add(&again, s->items[i].rater_id);
+    pasta_id_set_sort(&again);
+    if (again.n)
+        pasta_warn("--raters: %zu raters of '%s' are in a file before it too ('%s' is one) and count as the same people; studies of different "
+                   "people need a collect.first_rater of their own", again.n, path, again.items[0]);
+    pasta_id_set_release(&before);
+    pasta_id_set_release(&again);
+}
+
 static pasta_status look_over(struct evaluate_raters *r, struct pasta_err *err)
 {
     for (size_t i = 0; i < r->sessions.n; i++) {
@@ -119,8 +137,12 @@ pasta_status evaluate_raters_open(const struct pasta_context *context, const str
                                   struct pasta_err *err)
 {
     pasta_status status = PASTA_OK;
-    for (int i = 0; i < in->raters.count && status == PASTA_OK; i++)
+    for (int i = 0; i < in->raters.count && status == PASTA_OK; i++) {
+        const size_t from = out->sessions.n;
         status = records_sessions(in->raters.items[i], &out->sessions, err);
+        if (status == PASTA_OK)
+            warn_of_namesakes(&out->sessions, from, in->raters.items[i]);
+    }
     if (status == PASTA_OK)
         status = look_over(out, err);
     if (status == PASTA_OK && in->without)

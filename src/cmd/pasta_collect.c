@@ -58,7 +58,7 @@ static const struct pasta_command command = {
                 "  pasta-collect --config configs/openai.json --set generator.model=MODEL --record cassette.jsonl.gz --out runs/lmm\n"
                 "  pasta-collect --config configs/paper.json --dry-run\n"
                 "  pasta-collect --serve 8080 --set collect.raters=40 --set collect.sessions=40 --set world.image_size=256 --out runs/study\n"
-                "  pasta-collect --serve 8080 --arm baseline=baseline --arm pasta=runs/pasta --out runs/human-evaluation\n"
+                "  pasta-collect --serve 8080 --set collect.sessions=200 --arm baseline=baseline --arm pasta=runs/pasta --out runs/human-evaluation\n"
                 "  pasta-collect --status --out runs/study\n",
     .options = options};
 

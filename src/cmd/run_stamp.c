@@ -59,7 +59,7 @@ static pasta_status compare(const char *path, const char *before, const char *no
         next_line(&now, &b, &b_length);
         if (a_length != b_length || memcmp(a, b, (size_t)a_length) != 0)
             return pasta_fail(err, PASTA_ERR_USAGE, "'%s': expected the settings that this run was started with, %.*s, found %.*s; "
-                              "resume with those, or replace the run with --force", path, a_length, a, b_length, b);
+                              "resume with those, or take another folder", path, a_length, a, b_length, b);
     }
     return PASTA_OK;
 }

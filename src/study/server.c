@@ -45,6 +45,7 @@ struct server {
     atomic_int active;          /* requests that are not answered yet */
     atomic_llong asked_ms;      /* when the last of them came, on the monotonic clock */
     atomic_bool closing;        /* nobody waits any longer */
+    atomic_bool refused_origin; /* said once */
 };
 struct exchange {               /* one request */
     struct pasta_str body;
@@ -236,12 +237,15 @@ static bool within_rate(struct server *server, struct study_rater *rater)
 }
 
 /* What is wrong with a post before its body is looked at: an HTTP status, 0: nothing. */
-static unsigned refuse_post(const struct server *server, struct MHD_Connection *connection, const struct exchange *exchange,
+static unsigned refuse_post(struct server *server, struct MHD_Connection *connection, const struct exchange *exchange,
                             const char **sentence)
 {
     if (!request_same_origin(header(connection, "Origin"), header(connection, "Host"), header(connection, "Sec-Fetch-Site"),
                              server->service->settings->public_url)) {
-        *sentence = "this page may not post here";
+        if (!atomic_exchange(&server->refused_origin, true))
+            pasta_warn("a post from '%.200s' was refused; if raters come from there, set study.public_url to it",
+                       header(connection, "Origin") ? header(connection, "Origin") : "another site");
+        *sentence = "This page may not post here.";
         return MHD_HTTP_FORBIDDEN;
     }
     if (exchange->too_long) {

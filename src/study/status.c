@@ -165,6 +165,21 @@ bool pasta_study_is_there(const char *dir)
     return there;
 }
 
+pasta_status pasta_study_answers(const char *dir, int64_t *answers, struct pasta_err *err)
+{
+    char *path = pasta_path_join(dir, STUDY_JOURNAL);
+    struct study *study = NULL;
+    pasta_status status = PASTA_OK;
+    *answers = 0;
+    if (pasta_file_exists(path))
+        status = study_read(path, &study, NULL, err);
+    for (size_t i = 0; study && i < study->n; i++)
+        *answers += study->sessions[i]->record.n_turns + study->sessions[i]->record.n_checks;
+    study_free(study);
+    free(path);
+    return status;
+}
+
 pasta_status pasta_study_unserved(const char *dir, struct pasta_err *err)
 {
     char *path = pasta_path_join(dir, STUDY_JOURNAL);

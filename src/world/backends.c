@@ -193,6 +193,38 @@ void pasta_backends_close(struct pasta_backends *b)
     free(b);
 }
 
+/* As many ready images of each candidate as a column shows, where they have to be ready. */
+static pasta_status check_images(const struct pasta_t2i *t2i, const struct pasta_candidate *candidates, int n, int images, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (int i = 0; t2i->ready && i < n && status == PASTA_OK; i++) {
+        int found = 0;
+        status = t2i->ready(t2i->ctx, candidates[i].prompt, &found, err);
+        if (status == PASTA_OK && found < images)
+            status = pasta_fail(err, PASTA_ERR_INPUT, "library: expected %d images of the prompt \"%.200s\" (agent.images), found %d", images,
+                                candidates[i].prompt, found);
+    }
+    return status;
+}
+
+pasta_status pasta_backends_check(const struct pasta_backends *b, const char *const *prompts, size_t n, const struct pasta_agent_settings *agent,
+                                  struct pasta_err *err)
+{
+    const struct pasta_generator generator = pasta_backends_generator(b);
+    const struct pasta_t2i t2i = pasta_backends_t2i(b);
+    pasta_status status = b->library ? library_find_files(b->library, err) : PASTA_OK;
+    for (size_t i = 0; b->library && i < n && status == PASTA_OK; i++) {
+        const struct pasta_session blank = {.initial_prompt = prompts[i], .user_type = -1};
+        struct pasta_arena arena = {0};
+        struct pasta_candidate *candidates = pasta_arena_alloc(&arena, (size_t)agent->candidates * sizeof *candidates);
+        status = generator.candidates(generator.ctx, &blank, 0, 0, (int)agent->candidates, &arena, candidates, err);
+        if (status == PASTA_OK)
+            status = check_images(&t2i, candidates, (int)agent->candidates, (int)agent->images, err);
+        pasta_arena_release(&arena);
+    }
+    return status;
+}
+
 struct pasta_generator pasta_backends_generator(const struct pasta_backends *b)
 {
     return b->generator;

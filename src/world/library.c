@@ -173,9 +173,9 @@ pasta_status library_open(const char *path, struct library **out, struct pasta_e
         library_close(library);
         return status;
     }
-    sort_images(library);
     library->folder = slash ? pasta_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : pasta_strdup(".");
     library->name = pasta_asprintf("library/%.16s", hex);
+    sort_images(library);
     *out = library;
     return PASTA_OK;
 }
@@ -233,6 +233,19 @@ static pasta_status draw(void *ctx, const char *prompt, uint64_t seed, struct pa
     char *path = pasta_path_join(library->folder, first[seed % (uint64_t)n].path);
     status = pasta_image_read(path, out, err);
     free(path);
+    return status;
+}
+
+pasta_status library_find_files(const struct library *library, struct pasta_err *err)
+{
+    pasta_status status = PASTA_OK;
+    for (size_t i = 0; i < library->n_images && status == PASTA_OK; i++) {
+        char *path = pasta_path_join(library->folder, library->images[i].path);
+        if (!pasta_file_exists(path))
+            status = pasta_fail(err, PASTA_ERR_INPUT, "library: expected the image '%s' of the prompt \"%.200s\", found none", path,
+                                library->images[i].prompt);
+        free(path);
+    }
     return status;
 }
 

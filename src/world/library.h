@@ -14,6 +14,8 @@
 struct library; /* read-only after opening, safe from several threads */
 pasta_status library_open(const char *path, struct library **out, struct pasta_err *err) PASTA_MUST_CHECK;
 void library_close(struct library *library); /* NULL is legal */
+/* PASTA_ERR_INPUT names the first image whose file is not there; images are read when they are drawn. */
+pasta_status library_find_files(const struct library *library, struct pasta_err *err) PASTA_MUST_CHECK;
 /* Valid until then. Of a session's candidates those that it has not been shown come first; categories and prompts stand in the order of the
  * file. */
 struct pasta_generator library_generator(struct library *library);

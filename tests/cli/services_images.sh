@@ -70,5 +70,20 @@ said 'expected 4 images of the prompt .*, found 3'
 run 3 "$bin/pasta-collect" --config $config "${library[@]}" --set agent.candidates=15 --out "$work/bad-3"
 said 'expected 3 prompts of category "style" .*, found 2'
 
+# For people the library is looked at before anybody waits for what it lacks.
+study=("$bin/pasta-collect" --config $config "${library[@]}" --set t2i.kind=library --set collect.raters=2 --set collect.sessions=2 --serve 0)
+run 0 "${study[@]}" --dry-run --out "$work/bad-4"
+run 3 "${study[@]}" --set agent.images=4 --out "$work/bad-4"
+said 'expected 4 images of the prompt .*, found 3'
+printf 'a kite\na boat\n' >"$work/library/more.txt"
+run 3 "$bin/pasta-collect" --config $config --set generator.kind=library --set t2i.kind=library --set "library=$work/library/index.jsonl" \
+    --set agent.candidates=10 --prompts "$work/library/more.txt" --set collect.raters=2 --set collect.sessions=2 --serve 0 --out "$work/bad-4"
+said 'a boat'
+mv "$work/library/pictures/0.png" "$work/library/away.png"
+run 3 "${study[@]}" --out "$work/bad-4"
+said 'expected the image .*pictures/0.png'
+mv "$work/library/away.png" "$work/library/pictures/0.png"
+[ ! -e "$work/bad-4" ] || fail "a folder is left of a study that cannot be"
+
 no_key 50
 finish

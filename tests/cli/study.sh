@@ -92,6 +92,8 @@ stopped 75
 [ ! -e "$work/ended/manifest.json" ] || fail "a stopped study has a manifest"
 refused 2 '"attention_rate": 0.4, found "attention_rate": 0.5' collect "${study[@]}" --set study.attention_rate=0.5 --serve 0 --out "$work/ended" --resume
 refused 2 'is not empty' collect "${study[@]}" --serve 0 --out "$work/ended"
+refused 2 'holds [1-9][0-9]* answers of people' collect "${study[@]}" --serve 0 --out "$work/ended" --force
+cp "$work/ended/journal.jsonl" "$work/journal"
 cp "$work/ended/links.tsv" "$work/links"
 serve "$work/ended" --serve 0 --resume --set study.public_url=https://study.example.org/
 grep -q 'https://study.example.org/r/' "$work/ended/links.tsv" || fail "links do not lead to study.public_url"
@@ -104,6 +106,13 @@ run 0 "$bin/raters" --check "$work/ended/sessions.jsonl" "$work/told"
 grep -q '^30 sessions, 90 answers in the file, 90 acknowledged, 0 wrong$' "$work/stdout" || { fail "raters --check of an ended study"; cat "$work/stdout"; }
 run 0 "$bin/pasta-info" --check "$work/ended"
 run 0 collect --status --out "$work/ended"
+grep -q '^ended ' "$work/stdout" || fail "a study that has ended does not look so"
+[ "$(head -c "$(stat -c %s "$work/journal")" "$work/ended/journal.jsonl" | cmp - "$work/journal" && echo same)" = same ] || fail "--force took something"
+sed 's/"session_id":"/&other-/' "$work/killed/sessions.jsonl" >"$work/other.jsonl" # another study, whose people have the same numbers
+run 0 "$bin/pasta-evaluate" --raters "$work/ended/sessions.jsonl" --raters "$work/other.jsonl" --dry-run --out "$work/pooled"
+grep -q "30 raters of '.*other.jsonl' are in a file before it too" "$work/stderr" || fail "no word of people with the same numbers"
+printf ' \n\n' >"$work/empty.txt"
+refused 3 'study.consent' collect "${study[@]}" --set study.consent="$work/empty.txt" --serve 0 --out "$work/none"
 
 # A journal that somebody edited, and links that are gone or somebody else's.
 cp -R "$work/ended" "$work/edited"; rm "$work/edited/manifest.json"

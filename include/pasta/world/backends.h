@@ -18,6 +18,10 @@ struct pasta_backends; /* safe from several threads */
  * broken. No request is made. */
 pasta_status pasta_backends_open(const struct pasta_config *config, const struct pasta_service_files *files, struct pasta_backends **out,
                                  struct pasta_err *err) PASTA_MUST_CHECK;
+/* Whether a library has what sessions from these prompts start with: candidates of every category, and for each as many images as a column
+ * shows. PASTA_ERR_INPUT names the prompt that lacks something. Nothing is asked of a service. */
+pasta_status pasta_backends_check(const struct pasta_backends *b, const char *const *prompts, size_t n, const struct pasta_agent_settings *agent,
+                                  struct pasta_err *err) PASTA_MUST_CHECK;
 struct pasta_generator pasta_backends_generator(const struct pasta_backends *b); /* valid until close, as is the next */
 struct pasta_t2i pasta_backends_t2i(const struct pasta_backends *b);
 struct pasta_sketch *pasta_backends_sketch(const struct pasta_backends *b); /* always there: its raters judge what it would draw */

@@ -113,7 +113,6 @@ static pasta_status open_all(const struct collect_study *study, struct opened *o
     if ((status = pasta_prompts_read(study->prompts_path, &o->prompts, err)) == PASTA_OK &&
         (status = pasta_file_read(o->consent_path, &o->consent, err)) == PASTA_OK &&
         (status = services_open(context, &o->backends, err)) == PASTA_OK &&
-        (status = pasta_backends_check(o->backends, o->prompts.items, o->prompts.n, &config->agent, err)) == PASTA_OK &&
         (status = arms_open(context, study->arms, (int)config->study.preparers, &o->arms, err)) == PASTA_OK &&
         (status = make_rollouts(context, o, err)) == PASTA_OK && (status = lay_out(config, o, err)) == PASTA_OK)
         list_inputs(study, o);
@@ -188,9 +187,9 @@ static pasta_status plan(const struct opened *o, const struct pasta_context *con
 /* What people answered is not given twice: --force takes the folder of a study only while nobody has answered. */
 static pasta_status check_force(const struct pasta_context *context, struct pasta_err *err)
 {
-    int64_t answers;
-    const pasta_status status = pasta_study_answers(context->out, &answers, err);
-    if (status != PASTA_OK || !context->force || answers == 0)
+    int64_t answers = 0;
+    const pasta_status status = context->force ? pasta_study_answers(context->out, &answers, err) : PASTA_OK;
+    if (status != PASTA_OK || answers == 0)
         return status;
     return pasta_fail(err, PASTA_ERR_USAGE, "--force: '%s' holds %lld answers of people, which it does not remove; take another folder, go on with "
                       "--resume, or remove the folder yourself", context->out, (long long)answers);
@@ -207,6 +206,8 @@ static pasta_status carry_out(const struct collect_study *study, bool finish, st
     int64_t sessions;
     pasta_status status = open_all(study, &o, err);
 
+    if (status == PASTA_OK && !finish)
+        status = pasta_backends_check(o.backends, o.prompts.items, o.prompts.n, &context->config.agent, err);
     if (status == PASTA_OK && !finish) /* before there is a folder: an address that cannot be had leaves nothing behind */
         status = pasta_listener_open(study->address, &listener, err);
     if (status == PASTA_OK && context->dry_run) {

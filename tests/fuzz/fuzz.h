@@ -4,6 +4,7 @@
 #define PASTA_TESTS_FUZZ_H
 #include <stddef.h>
 #include <stdint.h>
+#include "pasta/io/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* 0 */
 
@@ -19,4 +20,7 @@ void fuzz_folder_put(const char *name, const void *bytes, size_t length); /* a f
 /* Cuts the input at its first NUL: the part before it, and what is left. Texts hold no NUL, so inputs of several texts are joined so. */
 struct fuzz_part { const char *bytes; size_t length; };
 struct fuzz_part fuzz_cut(const uint8_t **data, size_t *size);
+
+/* Aborts unless the session is written so that it reads back as itself. */
+void fuzz_session_reads_back(const struct pasta_session *session);
 #endif

@@ -5,21 +5,6 @@
 #include <string.h>
 #include "pasta/io/record.h"
 
-static void write_and_read(const struct pasta_session *session)
-{
-    struct pasta_arena arena = {0};
-    struct pasta_str once = {0}, twice = {0};
-    struct pasta_session again;
-    struct pasta_err err = {0};
-    pasta_session_print(session, &once);
-    assert(pasta_session_parse(once.data, once.length, "written", &arena, &again, &err) == PASTA_OK);
-    pasta_session_print(&again, &twice);
-    assert(strcmp(once.data, twice.data) == 0);
-    pasta_str_release(&once);
-    pasta_str_release(&twice);
-    pasta_arena_release(&arena);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_file file = fuzz_file_open(data, size);
@@ -36,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (int i = 0; i < 4; i++)
             assert(status[i] == PASTA_OK || (status[i] == PASTA_ERR_INPUT && err[i].message[0]));
         for (size_t i = 0; i < sessions.n; i++)
-            write_and_read(&sessions.items[i]);
+            fuzz_session_reads_back(&sessions.items[i]);
         pasta_sessions_release(&sessions);
         pasta_preferences_release(&preferences);
         pasta_ratings_release(&ratings);

@@ -65,21 +65,6 @@ static void post(const uint8_t *data, size_t size)
     pasta_arena_release(&arena);
 }
 
-static void write_and_read(const struct pasta_session *session)
-{
-    struct pasta_arena arena = {0};
-    struct pasta_str once = {0}, twice = {0};
-    struct pasta_session again;
-    struct pasta_err err = {0};
-    pasta_session_print(session, &once);
-    assert(pasta_session_parse(once.data, once.length, "written", &arena, &again, &err) == PASTA_OK);
-    pasta_session_print(&again, &twice);
-    assert(strcmp(once.data, twice.data) == 0);
-    pasta_str_release(&once);
-    pasta_str_release(&twice);
-    pasta_arena_release(&arena);
-}
-
 static void read_journal(const uint8_t *data, size_t size)
 {
     static const struct pasta_study_settings settings = {.completion = "done", .show_prompts = true, .rating = true};
@@ -92,7 +77,7 @@ static void read_journal(const uint8_t *data, size_t size)
     assert(status == PASTA_OK || (status == PASTA_ERR_INPUT && err.message[0] && !study));
     for (size_t i = 0; study && i < study->n; i++)
         if (study->sessions[i]->record.n_turns)
-            write_and_read(&study->sessions[i]->record);
+            fuzz_session_reads_back(&study->sessions[i]->record);
     for (uint32_t r = 0; study && r < study->design.raters && r < RATERS; r++) {
         struct pasta_str text = {0};
         view_state(study, &study->raters[r], &view, 1e9, &text);

@@ -1,5 +1,6 @@
 /* support.c: see fuzz.h. */
 #include "fuzz/fuzz.h"
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,4 +70,19 @@ struct fuzz_part fuzz_cut(const uint8_t **data, size_t *size)
     *data += taken;
     *size -= taken;
     return part;
+}
+
+void fuzz_session_reads_back(const struct pasta_session *session)
+{
+    struct pasta_arena arena = {0};
+    struct pasta_str once = {0}, twice = {0};
+    struct pasta_session again;
+    struct pasta_err err = {0};
+    pasta_session_print(session, &once);
+    assert(pasta_session_parse(once.data, once.length, "written", &arena, &again, &err) == PASTA_OK);
+    pasta_session_print(&again, &twice);
+    assert(strcmp(once.data, twice.data) == 0);
+    pasta_str_release(&once);
+    pasta_str_release(&twice);
+    pasta_arena_release(&arena);
 }

@@ -47,7 +47,7 @@ struct pasta_study_service {                     /* all borrowed */
     void (*listening)(void *ctx, const char *url); /* called once raters can come */
     void *ctx;
 };
-/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole), and a little longer for raters whose last reply was
+/* Serves until every place has a session that has ended (PASTA_OK; sessions.jsonl is whole, with the turns of whoever is still in one), and a little longer for raters whose last reply was
  * lost; or until a stop is asked for (PASTA_ERR_STOPPED: calling it again goes on). Other errors: a journal that another process has open is
  * PASTA_ERR_USAGE, one that cannot be is PASTA_ERR_INPUT. */
 pasta_status pasta_study_serve(const struct pasta_study_service *service, struct pasta_err *err) PASTA_MUST_CHECK;
